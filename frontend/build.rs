@@ -26,7 +26,7 @@ fn themes_table(folder: &Path) -> Result<String> {
     files.sort();
     let mut table = String::from("&[\n");
     for file in files {
-        let entry = read_theme(&file).with_context(|| format!("{} is no theme", file.display()))?;
+        let entry = read_theme(&file).with_context(|| format!("{} is not a valid theme", file.display()))?;
         table.push_str(&entry);
     }
     table.push(']');
@@ -36,7 +36,7 @@ fn themes_table(folder: &Path) -> Result<String> {
 fn read_theme(file: &Path) -> Result<String> {
     let id = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    ensure!(!id.is_empty() && id.chars().all(legal), "a theme's file name is made of a-z, 0-9 and '-'");
+    ensure!(!id.is_empty() && id.chars().all(legal), "a theme's file name may contain only a-z, 0-9 and '-'");
     let theme: Theme = toml::from_str(&fs::read_to_string(file)?)?;
     theme_entry(id, &theme)
 }
@@ -47,7 +47,11 @@ fn theme_entry(id: &str, theme: &Theme) -> Result<String> {
         Appearance::Light => "Light",
     };
     let mut text = String::new();
-    writeln!(text, "BuiltIn {{ id: {id:?}, name: {:?}, appearance: Appearance::{appearance},", theme.name)?;
+    writeln!(
+        text,
+        "BuiltInTheme {{ id: {id:?}, name: {:?}, appearance: Appearance::{appearance},",
+        theme.name
+    )?;
     let Theme { background, foreground, cursor, selection, accent, .. } = *theme;
     let named = [background, foreground, cursor, selection, accent].map(colour);
     let [background, foreground, cursor, selection, accent] = named;

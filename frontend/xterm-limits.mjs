@@ -10,7 +10,7 @@
 import { correctSavedCursor } from "./xterm/cursor.mjs";
 import { internal } from "./xterm/internal.mjs";
 import { keepBeyondMargin } from "./xterm/margins.mjs";
-import { installSnapshotCommand } from "./xterm/place.mjs";
+import { installSnapshotCommand } from "./xterm/snapshot-command.mjs";
 import { correctPrinting } from "./xterm/printing.mjs";
 import { Utf8Decoder } from "./xterm/utf8.mjs";
 import { charCount, Widths } from "./xterm/widths.mjs";

@@ -8,10 +8,10 @@
 
 mod coalescing_timer;
 mod last_sent;
-mod places;
 mod receive;
 mod send;
 mod send_window;
+mod slots;
 mod snapshot_budget;
 mod snapshot_pacer;
 mod work;
@@ -34,16 +34,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::task_tracker::TaskTrackerToken};
 use tracing::Instrument;
 
-pub use self::places::Place;
-pub(crate) use self::places::{Attachments, Full, Grant};
+pub use self::slots::AttachmentSlot;
+pub(crate) use self::slots::{Attachments, Full, Grant};
 use self::{receive::Receiver, send::Sender};
 use crate::{
     session::{AttachingViewer, Attachment, AttachmentStart, SessionHandle, TooManyAttaches},
     shutdown::{Shutdown, ShutdownReason},
 };
-
-/// Default interval of the server's heartbeats.
-pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Number of heartbeat intervals without a sign of life after which a viewer counts as gone.
 const MAX_MISSED_HEARTBEATS: f32 = 2.67;
@@ -59,11 +56,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Message to a viewer that may not attach, or no longer.
-const UNAUTHORIZED: &str =
-    "this browser is not signed in, or no longer; log in with the link that limpet printed";
+const UNAUTHORIZED: &str = "this browser is not signed in any more; log in with the link that limpet printed";
 
 /// Message to a viewer that asks for a session that does not exist.
-const NO_SESSION: &str = "there is no such session (any more)";
+const NO_SESSION: &str = "this session does not exist, or has been closed";
 
 /// Message to all viewers when limpet is stopped.
 const STOPPED: &str = "limpet was stopped, and its sessions have ended";
@@ -163,27 +159,27 @@ enum Reply {
 /// 2.67 `heartbeat`s is dropped. `tracked` is held until the socket is closed.
 pub async fn run<G: Send + 'static>(
     socket: WebSocket,
-    place: Place,
+    slot: AttachmentSlot,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     heartbeat: Duration,
     shutdown: Shutdown,
     tracked: TaskTrackerToken,
 ) {
     // This future is boxed, or every attachment would reserve memory for it for all its life.
-    match Box::pin(admit_viewer(socket, &place, admit, &shutdown)).await {
+    match Box::pin(admit_viewer(socket, &slot, admit, &shutdown)).await {
         Ok((socket, admitted, hello)) => {
             let placement = admitted.session.placement();
             let attached = async move {
                 run_attached(socket, admitted, hello, heartbeat, shutdown).await;
                 // The socket is closed by now.
-                drop((place, tracked));
+                drop((slot, tracked));
             };
             placement.spawn(Box::pin(attached.in_current_span()));
         }
         Err(((sink, stream), end)) => {
             tracing::info!(reason = ?end, "not attached");
             Box::pin(close(sink, stream, end, heartbeat)).await;
-            drop((place, tracked));
+            drop((slot, tracked));
         }
     }
 }
@@ -191,14 +187,14 @@ pub async fn run<G: Send + 'static>(
 /// Admits a viewer once it has said hello.
 async fn admit_viewer<G>(
     socket: WebSocket,
-    place: &Place,
+    slot: &AttachmentSlot,
     admit: impl FnOnce(Option<&SignInKey>) -> Result<Admitted<G>, NotAdmitted>,
     shutdown: &Shutdown,
 ) -> Result<(Halves, Admitted<G>, Hello), (Halves, EndReason)> {
     let (sink, mut stream) = socket.split();
     let hello = tokio::select! {
         biased;
-        hello = wait_for_hello(&mut stream, place) => hello,
+        hello = wait_for_hello(&mut stream, slot) => hello,
         shutdown_reason = shutdown.started() => Err(EndReason::Shutdown(shutdown_reason)),
     };
     match hello.and_then(|hello| Ok((admit(hello.key.as_ref())?, hello))) {
@@ -208,15 +204,15 @@ async fn admit_viewer<G>(
 }
 
 /// Waits for a viewer's hello.
-async fn wait_for_hello(stream: &mut Stream, place: &Place) -> Result<Hello, EndReason> {
+async fn wait_for_hello(stream: &mut Stream, slot: &AttachmentSlot) -> Result<Hello, EndReason> {
     let hello = tokio::select! {
         biased;
         hello = receive::read_hello(stream) => Some(hello?),
-        () = place.wait_for_eviction() => None,
-        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello came in time")),
+        () = slot.wait_for_eviction() => None,
+        () = sleep(HANDSHAKE_TIMEOUT) => return Err(EndReason::NoHello("no hello arrived in time")),
     };
-    let hello = hello.filter(|_| place.confirm());
-    hello.ok_or(EndReason::NoHello("no hello came, and another viewer needed the place"))
+    let hello = hello.filter(|_| slot.confirm());
+    hello.ok_or(EndReason::NoHello("no hello arrived before another viewer needed the place"))
 }
 
 async fn run_attached<G>(

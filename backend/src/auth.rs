@@ -17,9 +17,9 @@ mod access;
 mod audit;
 mod client;
 mod limiter;
-mod saving;
 mod secret;
 mod share;
+mod sign_in_file;
 mod sign_ins;
 
 use std::{
@@ -40,7 +40,7 @@ pub use self::{
 };
 pub(crate) use self::{
     audit::TARGET as AUDIT_TARGET,
-    saving::{SavedAccess, SignInFile},
+    sign_in_file::{SavedAccess, SignInFile},
 };
 use self::{
     audit::{Audit, Details, Event},

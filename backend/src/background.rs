@@ -32,15 +32,15 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     {
         return Ok(work());
     }
-    done.await.map_err(|_| io::Error::other("work in the background has panicked"))
+    done.await.map_err(|_| io::Error::other("a background task panicked"))
 }
 
 /// Drops a value that takes long to drop on a new thread, or here if the system has no thread for
 /// it.
-pub(crate) fn discard<T: Send + 'static>(value: T) {
+pub(crate) fn drop_in_background<T: Send + 'static>(value: T) {
     let started = thread::Builder::new().name("background".into()).spawn(move || drop(value));
     if let Err(error) = started {
-        tracing::debug!(%error, "no thread to drop something on");
+        tracing::debug!(%error, "no thread is available to drop a value");
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_is_discarded_is_dropped_on_another_thread() {
         let (sender, dropped) = mpsc::channel();
-        discard(DropReporter(sender));
+        drop_in_background(DropReporter(sender));
         assert_ne!(dropped.recv().unwrap(), thread::current().id());
     }
 }

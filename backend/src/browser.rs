@@ -39,17 +39,14 @@ pub async fn open(url: &str) -> io::Result<()> {
 
 fn write_page(url: &str) -> io::Result<NamedTempFile> {
     let folder = runtime_dirs::usable().next().ok_or_else(|| {
-        io::Error::new(
-            ErrorKind::NotFound,
-            "there is no directory of this user's own for the file that leads to it",
-        )
+        io::Error::new(ErrorKind::NotFound, "there is no private directory for the file that opens the link")
     })?;
     let prefix = format!("{FILE_NAME_PREFIX}{}-", getppid());
     let mut page = Builder::new().prefix(&prefix).suffix(FILE_NAME_SUFFIX).tempfile_in(folder)?;
     writeln!(
         page,
         "<!doctype html><meta charset=\"utf-8\"><title>limpet</title>\
-         <meta http-equiv=\"refresh\" content=\"0; url={url}\"><a href=\"{url}\">Go on to limpet</a>"
+         <meta http-equiv=\"refresh\" content=\"0; url={url}\"><a href=\"{url}\">Open limpet</a>"
     )?;
     Ok(page)
 }
@@ -60,7 +57,7 @@ pub fn remove_leftovers() {
     for folder in runtime_dirs::existing() {
         for page in leftovers(&folder) {
             if let Err(error) = fs::remove_file(&page) {
-                tracing::warn!(%error, page = %page.display(), "could not remove a page that leads to an earlier link");
+                tracing::warn!(%error, page = %page.display(), "could not remove the redirect page of an earlier link");
             }
         }
     }

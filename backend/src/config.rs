@@ -8,7 +8,7 @@ mod args;
 mod base_path;
 mod strength;
 mod token;
-mod values;
+mod value_parsers;
 
 use std::{
     env,
@@ -29,10 +29,10 @@ pub use self::{
     token::{Token, TokenError},
 };
 use crate::{
-    limits::DescriptorBudget,
+    descriptor_budget::DescriptorBudget,
     pty::check_enterable,
     session::{self, SessionSaver},
-    state::{StateDir, StateError},
+    session_files::{StateDir, StateError},
 };
 
 /// The checked configuration of the server.
@@ -128,13 +128,13 @@ impl Config {
     /// changed in the meantime must not make it fail, so a token that cannot be read is logged and
     /// the token of the `predecessor` stays valid.
     #[must_use]
-    pub fn of_successor(args: Args, token: Option<&str>, predecessor: Token) -> Self {
+    pub fn for_successor(args: Args, token: Option<&str>, predecessor: Token) -> Self {
         let chosen = match (&args.token_file, token) {
             (Some(path), _) => Some(Token::read(path).map_err(|source| from_file(path, source))),
             (None, text) => text.map(from_environment),
         };
         let chosen = chosen.and_then(|chosen| {
-            chosen.inspect_err(|error| tracing::error!("{error}; the token stays as it was")).ok()
+            chosen.inspect_err(|error| tracing::error!("{error}; the previous token stays valid")).ok()
         });
         Self::with_token(args, chosen.unwrap_or(predecessor))
     }

@@ -28,28 +28,32 @@ pub(crate) fn describe(error: &io::Error, acquiring: ResourceKind) -> Option<Str
     let errno = errno(error)?;
     let description = match (errno, acquiring) {
         (Errno::EMFILE | Errno::ETOOMANYREFS, _) => format!(
-            "no more open files: limpet may have {} (ulimit -n, LimitNOFILE=); close a terminal or raise the limit",
+            "no more open files: limpet's limit is {} (ulimit -n, LimitNOFILE=); close a terminal or raise \
+             the limit",
             limit_of(Resource::RLIMIT_NOFILE)
         ),
         (Errno::ENFILE, _) => format!(
-            "no more open files: the system allows {} (/proc/sys/fs/file-max); end some programs or raise the limit",
+            "no more open files: the system's limit is {} (/proc/sys/fs/file-max); end some programs or \
+             raise the limit",
             sysctl("fs/file-max").unwrap_or_else(unknown_limit)
         ),
         (Errno::ENOSPC, ResourceKind::Terminal) => format!(
-            "no more pseudo-terminals: the system allows {} (/proc/sys/kernel/pty/max, or the max= option of the devpts \
+            "no more pseudo-terminals: the system's limit is {} (/proc/sys/kernel/pty/max, or the max= \
+             option of the devpts \
              mount); close a terminal or raise the limit",
             terminal_limit().unwrap_or_else(unknown_limit)
         ),
         (Errno::EAGAIN, ResourceKind::Process | ResourceKind::Thread) => format!(
-            "no more {}: this user may have {} (ulimit -u, TasksMax=, pids.max); end some programs or raise the limit",
+            "no more {}: this user's limit is {} (ulimit -u, TasksMax=, pids.max); end some programs or \
+             raise the limit",
             if acquiring == ResourceKind::Thread { "threads" } else { "processes" },
             limit_of(Resource::RLIMIT_NPROC)
         ),
         (Errno::ENOSPC, ResourceKind::DiskSpace) => "the disk is full: free some space".to_owned(),
         (Errno::EDQUOT, ResourceKind::DiskSpace) => "the disk quota is used up: free some space".to_owned(),
         (Errno::ENOSPC, ResourceKind::Descriptor) => {
-            "no more room: the system watches as many files as it may (/proc/sys/fs/epoll/max_user_watches), or its \
-             memory is full"
+            "no more file watches: the system's limit is reached (/proc/sys/fs/epoll/max_user_watches), or \
+             its memory is full"
                 .to_owned()
         }
         (Errno::ENOMEM | Errno::ENOBUFS, _) => "out of memory: end some programs".to_owned(),
@@ -70,7 +74,7 @@ fn errno(error: &io::Error) -> Option<Errno> {
 }
 
 /// Describes the exhausted resource if `error` is about one, and otherwise the error itself.
-pub(crate) fn words(error: &io::Error, acquiring: ResourceKind) -> String {
+pub(crate) fn describe_any(error: &io::Error, acquiring: ResourceKind) -> String {
     describe(error, acquiring).unwrap_or_else(|| error.to_string())
 }
 
@@ -83,14 +87,14 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 
 fn limit_of(resource: Resource) -> String {
     match getrlimit(resource) {
-        Ok((RLIM_INFINITY, _)) => "as many as its control group allows".to_owned(),
+        Ok((RLIM_INFINITY, _)) => "that of its control group".to_owned(),
         Ok((soft, _)) => soft.to_string(),
         Err(_) => unknown_limit(),
     }
 }
 
 fn unknown_limit() -> String {
-    "no more than there are".to_owned()
+    "unknown".to_owned()
 }
 
 fn sysctl(name: &str) -> Option<String> {
@@ -122,14 +126,16 @@ mod tests {
         let words = |errno: Errno, acquiring| describe(&errno.into(), acquiring).unwrap_or_default();
         assert!(
             words(Errno::ENOSPC, ResourceKind::Terminal)
-                .starts_with("no more pseudo-terminals: the system allows ")
+                .starts_with("no more pseudo-terminals: the system's limit is ")
         );
         assert!(words(Errno::ENOSPC, ResourceKind::DiskSpace).starts_with("the disk is full"));
         assert!(words(Errno::EAGAIN, ResourceKind::Process).starts_with("no more processes: "));
         assert!(words(Errno::EAGAIN, ResourceKind::Thread).starts_with("no more threads: "));
         for acquiring in [ResourceKind::Descriptor, ResourceKind::Terminal, ResourceKind::Process] {
-            assert!(words(Errno::EMFILE, acquiring).starts_with("no more open files: limpet may have "));
-            assert!(words(Errno::ENFILE, acquiring).starts_with("no more open files: the system allows "));
+            assert!(words(Errno::EMFILE, acquiring).starts_with("no more open files: limpet's limit is "));
+            assert!(
+                words(Errno::ENFILE, acquiring).starts_with("no more open files: the system's limit is ")
+            );
             assert!(words(Errno::ENOMEM, acquiring).starts_with("out of memory"));
         }
         assert_eq!(describe(&Errno::ENOENT.into(), ResourceKind::Process), None);

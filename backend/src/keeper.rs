@@ -55,10 +55,12 @@ use nix::{
 
 #[cfg(test)]
 pub(crate) use self::session_resources::pipe;
-pub(crate) use self::wire::Start;
+pub(crate) use self::wire::ProgramSpec;
 pub use self::{
     child::{Child, ProcessInspector, UnwatchedProgram},
-    client::{Connected, Held, KeeperClient, Life, OrphanedSession, PredecessorState},
+    client::{
+        KeeperClient, KeeperConnection, OrphanedSession, PredecessorState, ProgramHandles, SessionHandles,
+    },
     control_client::{ControlError, link, links, upgrade},
     secret::{forbid_inspection, take_token},
     wire::Launch,
@@ -124,8 +126,8 @@ pub fn connection() -> io::Result<Option<(OwnedFd, Launch)>> {
     // that the kernel closes the connection only when the exit code is settled.
     let _ = socket.try_clone()?.into_raw_fd();
     match socket::receive(socket.as_fd(), &mut ReceiveBuffer::default())? {
-        Some((Envelope { what: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it did not say what to begin with")),
+        Some((Envelope { body: KeeperMessage::Launch(launch), .. }, _)) => Ok(Some((socket, launch))),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the keeper sent no launch message")),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
+    access_urls::AccessUrls,
     config::{Args, Command, ConfigError, LinkArgs},
     keeper::{self, Launch},
-    link::Links,
     logging, serve,
 };
 
@@ -36,9 +36,7 @@ fn run_server_or_keeper(args: Args) -> ExitCode {
         Ok(Some((keeper, launch))) => run_server(args, keeper, launch),
         // The keeper starts the server, which checks the arguments and reports what is wrong.
         Ok(None) => run_keeper(),
-        Err(error) => {
-            fail(FAILURE_EXIT_CODE, &format!("could not reach the process that keeps sessions: {error}"))
-        }
+        Err(error) => fail(FAILURE_EXIT_CODE, &format!("could not connect to the keeper: {error}")),
     }
 }
 
@@ -50,7 +48,7 @@ fn run_keeper() -> ExitCode {
         },
         Err(error) => fail(
             FAILURE_EXIT_CODE,
-            &format!("could not take LIMPET_TOKEN out of the environment: {error}; use --token-file instead"),
+            &format!("could not remove LIMPET_TOKEN from the environment: {error}; use --token-file instead"),
         ),
     }
 }
@@ -68,7 +66,7 @@ fn print_link(args: &LinkArgs) -> ExitCode {
         Ok(link) => link,
         Err(error) => return fail(FAILURE_EXIT_CODE, &error.to_string()),
     };
-    match Links::from_text(&link).and_then(|links| links.print(args.format)) {
+    match AccessUrls::from_text(&link).and_then(|links| links.print(args.format)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILURE_EXIT_CODE, &format!("could not print the link: {error}")),
     }

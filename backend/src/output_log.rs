@@ -27,7 +27,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, Resume, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 use tokio::sync::Notify;
 
 pub use self::sizes::Position;
@@ -41,18 +41,18 @@ use self::{
 
 /// Minimum tail of a log, in bytes; a smaller request is raised to it. It leaves enough room for a
 /// writer to notice that it has to wait for its readers.
-pub const MIN_TAIL: usize = 512 * 1024;
+pub const MIN_TAIL_BYTES: usize = 512 * 1024;
 
 /// Number of bytes that are kept beside the tail: for the screen, which follows behind, and for
 /// output that has been read but not published yet.
-pub const SPARE: usize = 5 * 1024 * 1024;
+pub const SPARE_BYTES: usize = 5 * 1024 * 1024;
 
 /// Creates the memory of a log that keeps `tail` bytes.
 ///
 /// # Errors
 /// Returns an error if the system has no memory.
-pub fn memory(tail: usize) -> io::Result<OwnedFd> {
-    memory::create(tail.max(MIN_TAIL) + SPARE)
+pub fn create_memory(tail: usize) -> io::Result<OwnedFd> {
+    memory::create(tail.max(MIN_TAIL_BYTES) + SPARE_BYTES)
 }
 
 /// A handle on a log that another owner writes. It creates readers.
@@ -90,7 +90,7 @@ pub enum Next {
     /// The output or a size after the cursor is no longer kept.
     Lost,
     /// There is nothing new at the moment.
-    Dry,
+    Empty,
 }
 
 #[derive(Debug)]
@@ -104,16 +104,16 @@ struct Shared {
     reader_moved: Notify,
 }
 
-/// A reader's claim on the writer, which decides when the writer waits for the reader.
+/// The class of a reader, which decides when the writer waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowClass {
     /// The writer never waits for this reader.
-    None,
+    Unpaced,
     /// The writer waits for this reader if no other reader is nearer to the end.
     Fastest,
     /// The writer also waits for this reader when it is about to be overtaken, as long as it keeps
     /// up with the others.
-    All,
+    Lossless,
 }
 
 /// The rank of a reader. The session decides by it whether the writer waits for the reader.
@@ -127,7 +127,7 @@ pub enum Rank {
 
 /// Positions of the readers that the writer may have to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct ReaderPositions {
     /// The end of the log.
     pub end: OutputOffset,
     /// Distance from the end at which a reader is overtaken, in bytes.
@@ -145,10 +145,10 @@ pub struct Standing {
 ///
 /// # Errors
 /// Returns an error if the memory cannot be mapped, or is not a session's.
-pub(crate) fn log(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
+pub(crate) fn open(memory: BorrowedFd<'_>) -> io::Result<(LogWriter, Log, Words)> {
     let Mapped { ring, screen, input, ring_bytes } = memory::map(memory)?;
     let ring = Ring::open(ring, ring_bytes);
-    let (tail, published) = (ring.capacity().saturating_sub(SPARE), ring.end());
+    let (tail, published) = (ring.capacity().saturating_sub(SPARE_BYTES), ring.end());
     let (recent, cursors) = (RecentFrames::default(), Vec::new());
     let (sizes, forgotten) = (Sizes::new(Winsize::default()), OutputOffset::ZERO);
     let is_complete = false;
@@ -173,19 +173,19 @@ impl Log {
 
     /// Returns a reader that starts at `start`, or at the end if `start` is beyond it.
     #[must_use]
-    pub fn reader(&self, start: Position, rank: Rank, claim: FlowClass) -> LogReader {
+    pub fn reader(&self, start: Position, rank: Rank, class: FlowClass) -> LogReader {
         let mut state = self.shared.lock();
         let at = start.output.min(state.published);
         let id = state.next_id;
         state.next_id += 1;
-        state.cursors.push(Cursor { id, at, rank, claim, lossless_from: at });
+        state.cursors.push(Cursor { id, at, rank, class, lossless_from: at });
         let cursor = Position { output: at, ..start };
         LogReader { shared: Arc::clone(&self.shared), id, cursor }
     }
 
     /// Returns the position from which a viewer resumes. `None` if output or sizes that it lacks
     /// are not kept, or if it is ahead of the log.
-    pub(crate) fn resume(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
+    pub(crate) fn resume_position(&self, &Resume { output, resizes, .. }: &Resume) -> Option<Position> {
         let state = self.shared.lock();
         if output < state.start() || output > state.published {
             return None;
@@ -200,7 +200,7 @@ impl Log {
 
     /// Returns the position at which a terminal starts that has shown nothing, if all of the output
     /// is kept.
-    pub(crate) fn first(&self) -> Option<Position> {
+    pub(crate) fn start_position(&self) -> Option<Position> {
         let state = self.shared.lock();
         if state.start() > OutputOffset::ZERO {
             return None;
@@ -238,13 +238,18 @@ impl Log {
         &self.shared.screen
     }
 
-    /// Calls `look` with the output from `start` on, up to the end of the log and at most `max`
+    /// Calls `inspect` with the output from `start` on, up to the end of the log and at most `max`
     /// bytes. Returns `None` if that output is not kept. The log is locked meanwhile.
-    pub fn look<T>(&self, start: OutputOffset, max: usize, look: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    pub fn with_output<T>(
+        &self,
+        start: OutputOffset,
+        max: usize,
+        inspect: impl FnOnce(&[u8]) -> T,
+    ) -> Option<T> {
         let state = self.shared.lock();
         let kept = state.ring.end().since(start) <= state.ring.capacity() as u64;
         (kept && start <= state.published)
-            .then(|| look(state.ring.read(start, state.published.min(start.advanced(max)))))
+            .then(|| inspect(state.ring.read(start, state.published.min(start.advanced(max)))))
     }
 }
 
@@ -279,7 +284,7 @@ impl LogWriter {
 
     /// Appends and publishes output that is already in memory. Passes it to `taker` first.
     pub fn append(&mut self, output: &[u8], mut taker: impl FnMut(&[u8])) {
-        for piece in output.chunks(OUTPUT_FRAME) {
+        for piece in output.chunks(MAX_FRAME_PAYLOAD_BYTES) {
             self.fill(piece.len(), |target| {
                 target.copy_from_slice(piece);
                 (piece.len(), ())
@@ -309,24 +314,24 @@ impl LogWriter {
         self.shared.log_changed.notify_waiters();
     }
 
-    /// Returns the positions of readers that the writer waits for: those with a claim and one of
-    /// these ranks.
+    /// Returns the positions of readers that the writer waits for: those of a paced class and one
+    /// of these ranks.
     #[must_use]
-    pub fn standing(&self, counts: impl Fn(Rank) -> bool) -> Standing {
+    pub fn reader_positions(&self, counts: impl Fn(Rank) -> bool) -> ReaderPositions {
         let state = self.shared.lock();
         let counted = || state.cursors.iter().filter(|cursor| counts(cursor.rank));
-        let claims = |cursor: &&Cursor| cursor.claim != FlowClass::None;
-        Standing {
+        let is_paced = |cursor: &&Cursor| cursor.class != FlowClass::Unpaced;
+        ReaderPositions {
             end: state.published,
             tail: state.tail,
-            fastest: counted().filter(claims).map(|cursor| cursor.at).max(),
+            fastest: counted().filter(is_paced).map(|cursor| cursor.at).max(),
             slowest: counted().filter(|cursor| cursor.is_lossless()).map(|cursor| cursor.at).min(),
         }
     }
 
     /// Stops trusting readers at or before this offset to keep up, because waiting for them has not
     /// helped. They are trusted again after they have read a whole tail without being overtaken.
-    pub fn leave_behind(&self, at: OutputOffset) {
+    pub fn demote_slow_readers(&self, at: OutputOffset) {
         let mut state = self.shared.lock();
         let tail = state.tail;
         state.cursors.iter_mut().filter(|cursor| cursor.at <= at).for_each(|cursor| cursor.demote(tail));
@@ -355,7 +360,7 @@ impl LogReader {
                 self.cursor.resizes = *resizes;
                 return next;
             }
-            Next::Lost | Next::Dry => return next,
+            Next::Lost | Next::Empty => return next,
         }
         state.move_cursor(self.id, self.cursor.output);
         drop(state);
@@ -375,17 +380,17 @@ impl LogReader {
         self.shared.lock().published
     }
 
-    /// Sets the reader's claim on the writer.
-    pub fn set_claim(&self, claim: FlowClass) {
+    /// Sets the reader's class.
+    pub fn set_flow_class(&self, class: FlowClass) {
         if let Some(cursor) = self.shared.lock().cursor(self.id) {
-            cursor.claim = claim;
+            cursor.class = class;
         }
         self.shared.reader_moved.notify_one();
     }
 
     /// Makes this reader prove first that it keeps up. Called for a reader that takes the place of
     /// one that was overtaken.
-    pub fn distrust(&self) {
+    pub fn demote(&self) {
         let mut state = self.shared.lock();
         let tail = state.tail;
         if let Some(cursor) = state.cursor(self.id) {

@@ -46,7 +46,7 @@ use crate::exhausted;
 
 pub use self::{
     login::Login,
-    process_session::{EndMode, Running},
+    process_session::{EndMode, RunningPrograms},
     spawn::{Program, SpawnError, Started, check_enterable, start},
 };
 
@@ -59,7 +59,7 @@ pub enum Read {
     /// This many bytes were read, at least one.
     Bytes(usize),
     /// There is nothing to read at the moment.
-    Dry,
+    Empty,
     /// There will never be more: nobody holds the slave side any more, and everything written to it
     /// has been read.
     End,
@@ -87,7 +87,7 @@ impl Pty {
     ///
     /// # Errors
     /// Returns other errors of the runtime's reactor; the terminal is closed then.
-    pub async fn moved_here(self) -> io::Result<Self> {
+    pub async fn rebind(self) -> io::Result<Self> {
         let mut master = self.master.into_inner();
         loop {
             master = match sys::try_watch(master, Interest::READABLE) {
@@ -188,8 +188,8 @@ fn read_result(result: io::Result<usize>) -> io::Result<Read> {
     match result {
         Ok(0) => Ok(Read::End),
         Ok(n) => Ok(Read::Bytes(n)),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Dry),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Dry),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Empty),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Read::Empty),
         Err(error) if error.raw_os_error() == Some(nix::libc::EIO) => Ok(Read::End),
         Err(error) => Err(error),
     }

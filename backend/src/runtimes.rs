@@ -32,7 +32,7 @@ const FLOOD_EVENT_INTERVAL_POLLS: u32 = 2;
 /// The server's threads.
 #[derive(Debug)]
 pub struct Threads {
-    quick: Runtime,
+    interactive: Runtime,
     separate: Option<SeparateThreads>,
 }
 
@@ -54,7 +54,7 @@ struct RuntimeThread {
 #[derive(Clone, Debug)]
 pub struct Runtimes {
     /// Handles keys and echoes, timers, and everything else that takes microseconds.
-    pub(crate) quick: Handle,
+    pub(crate) interactive: Handle,
     /// Serves requests until they become attachments.
     pub(crate) requests: Handle,
     /// Handle floods. Empty if there is no thread for them.
@@ -64,8 +64,8 @@ pub struct Runtimes {
 impl Runtimes {
     /// Uses the current runtime for everything.
     #[must_use]
-    pub fn here() -> Self {
-        Self { quick: Handle::current(), requests: Handle::current(), floods: Arc::new([]) }
+    pub fn current() -> Self {
+        Self { interactive: Handle::current(), requests: Handle::current(), floods: Arc::new([]) }
     }
 
     /// Returns the runtime for floods that has the fewest tasks, if there is any.
@@ -84,36 +84,37 @@ impl Threads {
     pub fn start(count: Option<usize>) -> io::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let count = count.unwrap_or_else(|| cores.max(2));
-        let quick = Builder::new_current_thread().enable_all().build()?;
+        let interactive = Builder::new_current_thread().enable_all().build()?;
         let separate = (count > 1).then(|| SeparateThreads::start(count - 1)).transpose();
         let separate = separate.unwrap_or_else(|error| {
             tracing::warn!(
                 %error,
-                "could not start more threads; one thread serves everything, until limpet is restarted"
+                "could not start more threads; limpet runs on a single thread until it is restarted"
             );
             None
         });
-        Ok(Self { quick, separate })
+        Ok(Self { interactive, separate })
     }
 
     /// Runs the server to completion.
     pub fn run<T>(&self, server: impl Future<Output = T>) -> T {
-        self.quick.block_on(server)
+        self.interactive.block_on(server)
     }
 
     /// Returns handles of the runtimes.
     #[must_use]
     pub fn runtimes(&self) -> Runtimes {
-        let quick = self.quick.handle().clone();
-        let requests = self.separate.as_ref().map_or(&quick, |separate| &separate.requests.handle).clone();
+        let interactive = self.interactive.handle().clone();
+        let requests =
+            self.separate.as_ref().map_or(&interactive, |separate| &separate.requests.handle).clone();
         let floods = self.separate.iter().flat_map(|separate| &separate.floods);
-        Runtimes { quick, requests, floods: floods.map(|thread| thread.handle.clone()).collect() }
+        Runtimes { interactive, requests, floods: floods.map(|thread| thread.handle.clone()).collect() }
     }
 
     /// Stops the threads. A blocked thread delays that by at most `linger`.
     pub fn stop(self, linger: Duration) {
         drop(self.separate);
-        self.quick.shutdown_timeout(linger);
+        self.interactive.shutdown_timeout(linger);
     }
 }
 
@@ -155,7 +156,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Returns a placement on the quick runtime.
+    /// Returns a placement on the interactive runtime.
     #[must_use]
     pub fn new(runtimes: Runtimes) -> Self {
         Self {
@@ -177,17 +178,17 @@ impl Placement {
     }
 
     /// Records that another viewer sends more than any person or page does.
-    pub(crate) fn begin_strain(&self) {
+    pub(crate) fn add_straining_viewer(&self) {
         self.busy_viewers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records that one of these viewers has stopped doing so.
-    pub(crate) fn end_strain(&self) {
+    pub(crate) fn remove_straining_viewer(&self) {
         self.busy_viewers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Reports whether any viewer sends more than any person or page does.
-    pub(crate) fn is_strained(&self) -> bool {
+    pub(crate) fn has_straining_viewers(&self) -> bool {
         self.busy_viewers.load(Ordering::Relaxed) > 0
     }
 
@@ -202,11 +203,11 @@ impl Placement {
         self: Arc<Self>,
         work: BoxFuture<'static, T>,
     ) -> JoinHandle<Option<T>> {
-        let quick = self.runtimes.quick.clone();
-        quick.spawn(self.run_placed(work))
+        let interactive = self.runtimes.interactive.clone();
+        interactive.spawn(self.run_placed(work))
     }
 
-    /// Runs a future to completion, moving it between the current runtime, which must be the quick
+    /// Runs a future to completion, moving it between the current runtime, which must be the interactive
     /// one, and the one for floods. `None` if it panicked on the latter or if that runtime stopped.
     async fn run_placed<T: Send + 'static>(self: Arc<Self>, mut work: BoxFuture<'static, T>) -> Option<T> {
         if !self.has_separate_floods() {
@@ -234,7 +235,7 @@ impl Placement {
         }
     }
 
-    /// Waits until the work belongs on the runtime for floods, or (`false`) on the quick one.
+    /// Waits until the work belongs on the runtime for floods, or (`false`) on the interactive one.
     async fn wait_for_placement(&self, is_flood: bool) {
         loop {
             let changed = self.changed.notified();

@@ -24,11 +24,11 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    access_urls::AccessUrls,
     auth::{self, Auth, SignInFile},
     background, browser,
     config::{Args, BasePath, Config, Token},
-    keeper::{self, Connected, KeeperClient, Launch, OrphanedSession, PredecessorState},
-    link::Links,
+    keeper::{self, KeeperClient, KeeperConnection, Launch, OrphanedSession, PredecessorState},
     pty::{Login, Program},
     runtimes::{Runtimes, Threads},
     session::{SessionSaver, Sessions, SpawnDefaults},
@@ -67,7 +67,7 @@ pub fn run(args: Args, Launch { token, is_without_screens }: Launch, socket: Own
     match ended {
         Ok(End::HandedOver { code }) => process::exit(code),
         Ok(End::CannotServe(error)) => {
-            tracing::error!("{error:#}; another server goes on with the sessions");
+            tracing::error!("{error:#}; another server continues the sessions");
             process::exit(1)
         }
         ended => {
@@ -103,15 +103,13 @@ impl End {
 fn end_on_keeper_loss(is_stored: bool, keeper: Pid) -> End {
     if getppid() == keeper {
         // The keeper holds all sessions and starts another server.
-        tracing::error!("the connection to the process that keeps sessions broke; another server goes on");
+        tracing::error!("lost the connection to the keeper; it starts another server");
         End::HandedOver { code: 1 }
     } else if is_stored {
-        tracing::error!(
-            "the process that keeps sessions is gone; they wait for the service manager to start another one"
-        );
+        tracing::error!("the keeper is gone; the sessions wait until the service manager starts another one");
         End::HandedOver { code: 1 }
     } else {
-        tracing::error!("the process that keeps sessions is gone, and so they end");
+        tracing::error!("the keeper is gone, so all sessions end");
         End::KeeperLost
     }
 }
@@ -137,22 +135,21 @@ async fn serve(
     runtimes: Runtimes,
 ) -> anyhow::Result<End> {
     let parent = getppid();
-    let Connected { client: keeper, predecessor, is_stored } = KeeperClient::connect(socket, draws_screens)
-        .await
-        .context("could not reach the process that keeps sessions")?;
+    let KeeperConnection { client: keeper, predecessor, is_stored } =
+        KeeperClient::connect(socket, draws_screens).await.context("could not connect to the keeper")?;
     let mut signals = Signals::watch().context("could not watch for signals")?;
     let is_first = predecessor.is_none();
     let Startup { config, listener, orphaned_sessions, has_fallback, access } =
         start((args, token), predecessor).await?;
     let saving = open_state_dir(&config, is_first)?;
     log_limits(&config);
-    let address = listener.address().context("could not tell where it listens")?;
-    let links = Links::new(&config, address);
+    let address = listener.address().context("could not determine the listening address")?;
+    let links = AccessUrls::new(&config, address);
     let sessions = create_registry(&config, &keeper, runtimes.clone());
     let failed_takeovers = sessions.take_over(orphaned_sessions).await;
     if failed_takeovers > 0 && has_fallback {
         return Ok(End::CannotServe(anyhow!(
-            "could not take over {failed_takeovers} sessions for want of descriptors or memory"
+            "could not take over {failed_takeovers} sessions because descriptors or memory are exhausted"
         )));
     }
     if let Some(saving) = saving {
@@ -168,8 +165,8 @@ async fn serve(
     let auth = Arc::new(Auth::new(&config.token, access));
     let app = App::new(config.clone(), Arc::clone(&auth), sessions.clone(), shutdown.clone());
     let record = HandoffRecord::encode(&config.token, auth.snapshot())?;
-    if let Err(error) = keeper.serving(&record, &links.to_text(), listener.socket()).await {
-        let error = anyhow!(error).context("could not tell its keeper that it serves");
+    if let Err(error) = keeper.register_server(&record, &links.to_text(), listener.socket()).await {
+        let error = anyhow!(error).context("could not tell the keeper that the server is ready");
         return if is_first { Err(error) } else { Ok(End::CannotServe(error)) };
     }
     if is_first {
@@ -196,7 +193,7 @@ async fn serve(
         served = &mut serving => stopped_serving(served),
         () = signals.next() => End::Stopped,
         () = keeper.lost() => end_on_keeper_loss(is_stored, parent),
-        () = keeper.leave() => End::HandedOver { code: 0 },
+        () = keeper.leave_requested() => End::HandedOver { code: 0 },
         // The client that waits for this server to take over wants to know that it answers.
         _ = report_answer(&keeper, address, &base_path), if !is_first => End::Stopped,
         _ = &mut saving_sign_ins => End::Stopped,
@@ -204,7 +201,7 @@ async fn serve(
     shutdown.start(end.shutdown_reason());
     match end {
         End::HandedOver { .. } => {
-            tracing::info!("making room for another server");
+            tracing::info!("handing over to another server");
             // Viewers that have not parted by then notice when the connection closes.
             let _ = timeout(HANDOVER_TIMEOUT, serving).await;
             return Ok(end);
@@ -215,15 +212,15 @@ async fn serve(
     tracing::info!("ending");
     let ending = async {
         let (served, ()) = tokio::join!(serving, sessions.shutdown());
-        ok_or_log(served.map_err(io::Error::from).flatten(), "requests were cut off");
+        ok_or_log(served.map_err(io::Error::from).flatten(), "some requests were interrupted");
         auth.wait_until_saved().await
     };
     tokio::select! {
         _ = ending => {
             if let End::KeeperLost = end {
-                return Err(anyhow!("sessions were lost, since the process that keeps them is gone"));
+                return Err(anyhow!("the sessions were lost because the keeper is gone"));
             }
-            keeper.end().await;
+            keeper.announce_end().await;
             Ok(End::Stopped)
         }
         _ = saving_sign_ins => Ok(End::Stopped),
@@ -234,7 +231,7 @@ async fn serve(
         }
         // Returning still ends everything: tasks are dropped, and the process that holds a program
         // kills it.
-        () = signals.next() => Err(anyhow!("a second signal came before all had ended in good order")),
+        () = signals.next() => Err(anyhow!("a second signal arrived before all sessions had ended")),
     }
 }
 
@@ -243,7 +240,7 @@ async fn serve(
 fn open_state_dir(config: &Config, is_first: bool) -> anyhow::Result<Option<SessionSaver>> {
     match config.open_state_dir() {
         Err(error) if !is_first => {
-            tracing::error!(%error, "could not go on with --state-dir; nothing is saved");
+            tracing::error!(%error, "could not use --state-dir; sessions are not saved");
             Ok(None)
         }
         saving => saving.context("--state-dir"),
@@ -266,7 +263,7 @@ fn log_limits(config: &Config) {
 fn stopped_serving(served: Result<io::Result<()>, JoinError>) -> End {
     End::CannotServe(match served.map_err(io::Error::from).flatten() {
         Ok(()) => anyhow!("stopped serving requests"),
-        Err(error) => anyhow!(error).context("could not go on serving requests"),
+        Err(error) => anyhow!(error).context("could not continue serving requests"),
     })
 }
 
@@ -303,10 +300,10 @@ async fn start(
         });
     };
     let record: HandoffRecord =
-        serde_json::from_str(&record).context("could not read what an earlier server has left")?;
+        serde_json::from_str(&record).context("could not read the hand-off from the previous server")?;
     let predecessor = Token::of_predecessor(record.token);
-    let config = Config::of_successor(args, token.as_deref(), predecessor);
-    let listener = Listener::take_over(listener).context("could not go on listening")?;
+    let config = Config::for_successor(args, token.as_deref(), predecessor);
+    let listener = Listener::take_over(listener).context("could not take over the listening socket")?;
     Ok(Startup { config, listener, orphaned_sessions: sessions, has_fallback, access: record.access })
 }
 
@@ -315,7 +312,7 @@ fn create_registry(config: &Config, keeper: &KeeperClient, runtimes: Runtimes) -
     let login = Login::find();
     if let (None, Some(shell)) = (&config.command, login.refused_shell()) {
         let (refused, instead) = (shell.display(), login.shell());
-        tracing::warn!("{refused} is no shell to work in; sessions run {} instead", instead.display());
+        tracing::warn!("{refused} is not an interactive shell; sessions run {} instead", instead.display());
     }
     let defaults = SpawnDefaults {
         command: config.command.clone(),
@@ -331,13 +328,13 @@ fn create_registry(config: &Config, keeper: &KeeperClient, runtimes: Runtimes) -
 async fn report_answer(keeper: &KeeperClient, address: SocketAddr, base_path: &BasePath) -> Infallible {
     while let Err(error) = web::check_health(address, base_path).await {
         if error.kind() == ErrorKind::AddrNotAvailable || error.kind() == ErrorKind::NetworkUnreachable {
-            tracing::warn!(%address, %error, "could not reach this server by its own address");
+            tracing::warn!(%address, %error, "could not connect to this server at its own address");
             break;
         }
-        tracing::debug!(%address, %error, "does not answer yet");
+        tracing::debug!(%address, %error, "the server does not answer yet");
         sleep(HEALTH_CHECK_RETRY_PAUSE).await;
     }
-    keeper.answered().await;
+    keeper.report_answered().await;
     pending().await
 }
 
@@ -353,7 +350,7 @@ fn open_sign_in_file(config: &Config) -> Option<SignInFile> {
         Ok(Some(file)) => return Some(file),
         Ok(None) => {
             tracing::warn!(
-                "another limpet uses {} as well, and keeps its sign-ins beside it; {only_here}",
+                "another limpet uses {} too, and stores its sign-ins beside it; {only_here}",
                 token_file.display()
             );
         }
@@ -367,7 +364,7 @@ fn read_sign_ins(file: &SignInFile) -> Option<auth::SavedAccess> {
     let read = file.read();
     read.unwrap_or_else(|error| {
         let path = file.path().display();
-        tracing::error!(%error, "could not use {path}, so browsers have to log in again, and share links are new");
+        tracing::error!(%error, "could not use {path}, so browsers have to log in again and share links change");
         None
     })
 }
@@ -375,10 +372,13 @@ fn read_sign_ins(file: &SignInFile) -> Option<auth::SavedAccess> {
 /// Stores the sign-ins with the keeper, for the next server. Returns false if that failed.
 async fn store_sign_ins_with_keeper(access: auth::SavedAccess, token: &Token, keeper: &KeeperClient) -> bool {
     let stored = match HandoffRecord::encode(token, access) {
-        Ok(record) => keeper.serving_still(&record).await,
+        Ok(record) => keeper.update_server_record(&record).await,
         Err(error) => Err(error),
     };
-    ok_or_log(stored, "could not keep who is signed in; a new server would not know")
+    ok_or_log(
+        stored,
+        "could not store the sign-ins with the keeper; after an upgrade browsers have to log in again",
+    )
 }
 
 /// Stores the sign-ins on disk, for the time after a restart. Returns false if that failed.
@@ -387,7 +387,7 @@ async fn store_sign_ins_on_disk(access: auth::SavedAccess, file: &Arc<SignInFile
         let file = Arc::clone(file);
         background::run(move || file.write(&access)).await
     };
-    ok_or_log(written.flatten(), "could not write down who is signed in")
+    ok_or_log(written.flatten(), "could not save the sign-ins")
 }
 
 fn ok_or_log(result: io::Result<()>, otherwise: &str) -> bool {
@@ -399,8 +399,9 @@ async fn bind_error(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::AddrInUse => match find_limpet_at(address).await {
             Some(pid) => format!(
-                "your limpet with process id {pid} listens there already. Print its link by: limpet link {pid}. To start \
-                 another one, pick another port by --listen, or 0 for any"
+                "your limpet with process id {pid} already listens there. To print its link, run: limpet \
+                 link {pid}. To start \
+                 another one, choose another port with --listen, or 0 for any free one"
             ),
             None => "another program listens there already; pick another port by --listen, or 0 for any"
                 .to_owned(),
@@ -409,7 +410,7 @@ async fn bind_error(address: SocketAddr, error: &io::Error) -> anyhow::Error {
             "this machine does not have that address; 127.0.0.1 and 0.0.0.0 are always there".to_owned()
         }
         ErrorKind::PermissionDenied => {
-            "ports below 1024 are the administrator's; pick another by --listen".to_owned()
+            "ports below 1024 need administrator rights; choose another with --listen".to_owned()
         }
         _ => "pick another by --listen".to_owned(),
     };
@@ -419,7 +420,8 @@ async fn bind_error(address: SocketAddr, error: &io::Error) -> anyhow::Error {
 /// Finds the limpet of this user that listens at an address, and returns its process id.
 async fn find_limpet_at(address: SocketAddr) -> Option<u32> {
     let running = background::run(keeper::links).await.unwrap_or_default();
-    let mut links = running.into_iter().filter_map(|(pid, text)| Some((pid, Links::from_text(&text).ok()?)));
+    let mut links =
+        running.into_iter().filter_map(|(pid, text)| Some((pid, AccessUrls::from_text(&text).ok()?)));
     links.find(|(_, links)| links.conflicts_with(address)).map(|(pid, _)| pid)
 }
 
@@ -434,10 +436,10 @@ fn check_program(config: &Config) {
 }
 
 /// Prints the link and its risk. The server runs all the same if printing fails.
-fn announce(config: &Config, links: &Links) {
+fn announce(config: &Config, links: &AccessUrls) {
     check_program(config);
     if let Some(path) = &config.created_token_file {
-        tracing::warn!("made {} with a new token; from now on the link stays the same", path.display());
+        tracing::warn!("created {} with a new token; from now on the link stays the same", path.display());
     }
     if let Some(warning) = links.exposure_warning() {
         tracing::warn!("{warning}");
@@ -448,9 +450,9 @@ fn announce(config: &Config, links: &Links) {
 }
 
 /// Opens the link in a browser.
-async fn open_browser(links: Links) {
+async fn open_browser(links: AccessUrls) {
     if let Err(error) = browser::open(&links.local_url()).await {
-        tracing::warn!(%error, "could not open a browser; open the link by hand");
+        tracing::warn!(%error, "could not open a browser; open the link yourself");
     }
 }
 

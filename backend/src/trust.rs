@@ -29,7 +29,7 @@ const STICKY: u32 = 0o1000;
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// It belongs to another user.
-    #[error("{} belongs to {owner}, who could change what limpet finds there; use a place that is yours alone", path.display())]
+    #[error("{} belongs to {owner}, who could change its content; use a file or directory of your own", path.display())]
     Owner {
         /// The file or directory.
         path: PathBuf,
@@ -37,13 +37,13 @@ pub enum TrustError {
         owner: String,
     },
     /// Other users can write to it.
-    #[error("other users can write to {}; forbid that by: chmod go-w {}", path.display(), path.display())]
+    #[error("other users can write to {}; to prevent that, run: chmod go-w {}", path.display(), path.display())]
     Writable {
         /// The file or directory.
         path: PathBuf,
     },
     /// Other users can read it.
-    #[error("other users can read {}; keep it secret by: chmod 600 {}", path.display(), path.display())]
+    #[error("other users can read {}; to keep it secret, run: chmod 600 {}", path.display(), path.display())]
     Readable {
         /// The file.
         path: PathBuf,

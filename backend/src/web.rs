@@ -38,7 +38,7 @@ use axum::{
     middleware,
     routing::{delete, get, patch, post},
 };
-use limpet_shared::limits::HTTP_BODY;
+use limpet_shared::limits::MAX_HTTP_BODY_BYTES;
 use tokio_util::task::TaskTracker;
 
 use self::guest_rate::GuestRate;
@@ -107,7 +107,7 @@ impl App {
         Router::new()
             .nest("/api", api)
             .fallback(assets::serve)
-            .layer(DefaultBodyLimit::max(HTTP_BODY))
+            .layer(DefaultBodyLimit::max(MAX_HTTP_BODY_BYTES))
             .with_state(self.clone())
     }
 }

@@ -28,13 +28,13 @@ pub enum Error {
     NotFound,
     /// Status 429: a limit is reached; the server's message names it.
     #[error("{0}")]
-    TooMany(String),
+    LimitReached(String),
     /// Any other refusal; the server's message says why and what to do.
     #[error("{0}")]
     Refused(String),
     /// An answer that does not come from limpet.
     #[error("Unexpected answer from the server. Reload the page.")]
-    Unintelligible,
+    UnexpectedAnswer,
 }
 
 /// Exchanges the token or the pass in a link for a cookie and a key. Returns this browser's access.
@@ -91,8 +91,8 @@ pub async fn access() -> Result<Access, Error> {
 /// Starts a session.
 ///
 /// # Errors
-/// [`Error::TooMany`] if there are too many sessions, [`Error::Refused`] if the program does not
-/// exist, [`Error::NotFound`] if the session in [`CreateSession::like`] is gone.
+/// [`Error::LimitReached`] if there are too many sessions, [`Error::Refused`] if the program does
+/// not exist, [`Error::NotFound`] if the session in [`CreateSession::like`] is gone.
 pub async fn create(session: &CreateSession) -> Result<SessionInfo, Error> {
     json(send("POST", "api/sessions", Some(session)).await?).await
 }
@@ -152,19 +152,19 @@ async fn send(method: &str, path: &str, body: Option<&impl Serialize>) -> Result
     let init = RequestInit::new();
     init.set_method(method);
     if let Some(body) = body {
-        let text = json::write(body).map_err(|_| Error::Unintelligible)?;
+        let text = json::write(body).map_err(|_| Error::UnexpectedAnswer)?;
         init.set_body(&JsValue::from_str(&text));
     }
     init.set_headers(&headers()?);
     let ask = || leptos::prelude::window().fetch_with_str_and_init(&urls::url(path), &init);
     let answer = preconnect::take_response(path).unwrap_or_else(ask);
     let response = JsFuture::from(answer).await.map_err(|_| Error::Unreachable)?;
-    let response: Response = response.dyn_into().map_err(|_| Error::Unintelligible)?;
-    checked(response).await
+    let response: Response = response.dyn_into().map_err(|_| Error::UnexpectedAnswer)?;
+    ensure_success(response).await
 }
 
 /// Returns the response if its status is a success, and the matching error otherwise.
-pub(crate) async fn checked(response: Response) -> Result<Response, Error> {
+pub(crate) async fn ensure_success(response: Response) -> Result<Response, Error> {
     if response.ok() { Ok(response) } else { Err(read_error(response).await) }
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn headers() -> Result<JsValue, Error> {
     let headers = Headers::new().map_err(|_| Error::Unreachable)?;
     let set = |name, value: &str| headers.set(name, value).map_err(|_| Error::Unreachable);
     set("Content-Type", "application/json")?;
-    set(KEY_HEADER, &preconnect::key())?;
+    set(KEY_HEADER, &preconnect::sign_in_key())?;
     Ok(headers.into())
 }
 
@@ -186,7 +186,7 @@ async fn read_error(response: Response) -> Error {
             .await
             .map_or(Error::Unreachable, |e| Error::Refused(to_sentence(e.message))),
         status => {
-            let kind = if status == 429 { Error::TooMany } else { Error::Refused };
+            let kind = if status == 429 { Error::LimitReached } else { Error::Refused };
             json::<ApiError>(response).await.map_or_else(|error| error, |e| kind(to_sentence(e.message)))
         }
     }
@@ -207,8 +207,8 @@ fn to_sentence(mut message: String) -> String {
 async fn json<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
     let text = response.text().map_err(|_| Error::Unreachable)?;
     let text = JsFuture::from(text).await.map_err(|_| Error::Unreachable)?;
-    let text = text.as_string().ok_or(Error::Unintelligible)?;
-    json::read(&text).map_err(|_| Error::Unintelligible)
+    let text = text.as_string().ok_or(Error::UnexpectedAnswer)?;
+    json::read(&text).map_err(|_| Error::UnexpectedAnswer)
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! The state that the whole page shares, and the methods that change it. The components in
 //! [`crate::ui`] show this state and call these methods; they decide nothing themselves.
 
-mod copies;
-mod drops;
+mod appearance;
+mod clipboard_requests;
+mod drag_and_drop;
 mod fit;
 mod focus;
 mod full_screen;
 mod keyboard;
 mod links;
-mod look;
 mod notices;
 mod panes;
-mod run;
+mod run_command;
 mod sessions;
 mod title;
 
@@ -22,20 +22,20 @@ use limpet_shared::{Role, SessionId, theme};
 
 pub use keyboard::Modifiers;
 pub use notices::Notice;
-pub use sessions::Closing;
+pub use sessions::CloseReasons;
 
 use crate::{
     api::Error,
+    clipboard_requests::CopyRequests,
     commands::Action,
-    copies::Copies,
     dom::prefers_light,
-    link_check::{Address, Doubt},
-    opening::Opening,
+    link_check::{Address, LinkWarning},
     settings::Settings,
+    startup::Startup,
     storage,
     tabs::{Tab, TabKind, model::TabList},
     terminal::{PaneHandle, startup_pane::StartupPane},
-    themes::{self, BuiltIn},
+    themes::{self, BuiltInTheme},
     ui,
 };
 
@@ -75,15 +75,15 @@ pub enum Overlay {
     /// The field for a tab's new name.
     Rename(TabKind),
     /// The question whether to close a tab, and the reasons for asking.
-    Close(TabKind, Closing),
+    Close(TabKind, CloseReasons),
     /// The viewers of the active tab.
-    People,
+    Viewers,
     /// The browsers that are signed in.
     SignIns,
     /// The links that let others into a session.
     Share(SessionId),
     /// The question whether to open a link, and the reason for asking.
-    OpenLink(Address, Doubt),
+    OpenLink(Address, LinkWarning),
 }
 
 /// The page's state. Copies are handles to the same state.
@@ -94,23 +94,23 @@ pub struct App {
     /// The tabs.
     pub tabs: RwSignal<TabList>,
     /// True if this browser may do everything; false if it was invited to some sessions.
-    pub owner: RwSignal<bool>,
+    pub is_owner: RwSignal<bool>,
     /// The dialog or menu over the page.
     pub overlay: RwSignal<Option<Overlay>>,
     /// The user's settings.
     pub settings: RwSignal<Settings>,
     /// The theme that the user is previewing.
-    pub preview: RwSignal<Option<&'static BuiltIn>>,
+    pub preview: RwSignal<Option<&'static BuiltInTheme>>,
     /// The appearance that the system prefers.
-    pub system: RwSignal<theme::Appearance>,
+    pub system_appearance: RwSignal<theme::Appearance>,
     /// The reason why the last terminal could not be started.
     pub start_problem: RwSignal<Option<String>>,
     /// The messages that are shown for a while.
     pub notices: RwSignal<Vec<Notice>>,
     /// The texts that programs want to copy, and the answers given so far.
-    pub copies: RwSignal<HashMap<TabKind, Copies>>,
+    pub copy_requests: RwSignal<HashMap<TabKind, CopyRequests>>,
     /// The keys of the touch key bar that are held for the next key.
-    pub held: RwSignal<Modifiers>,
+    pub held_modifiers: RwSignal<Modifiers>,
     panes: StoredValue<HashMap<TabKind, PaneHandle>>,
     startup_pane: StoredValue<Option<StartupPane>, LocalStorage>,
 }
@@ -120,15 +120,17 @@ impl App {
         Self {
             stage: RwSignal::new(Stage::Starting),
             tabs: RwSignal::default(),
-            owner: RwSignal::new(true),
+            is_owner: RwSignal::new(true),
             overlay: RwSignal::new(None),
             settings: RwSignal::new(storage::settings()),
             preview: RwSignal::new(None),
-            system: RwSignal::new(themes::appearance(prefers_light().is_some_and(|query| query.matches()))),
+            system_appearance: RwSignal::new(themes::preferred_appearance(
+                prefers_light().is_some_and(|query| query.matches()),
+            )),
             start_problem: RwSignal::new(None),
             notices: RwSignal::default(),
-            copies: RwSignal::default(),
-            held: RwSignal::default(),
+            copy_requests: RwSignal::default(),
+            held_modifiers: RwSignal::default(),
             panes: StoredValue::default(),
             startup_pane: StoredValue::new_local(startup_pane),
         }
@@ -153,13 +155,13 @@ impl App {
     #[must_use]
     pub fn role(&self) -> Role {
         let of_tab = self.tabs.with(|tabs| tabs.active().map(|tab| tab.role));
-        of_tab.unwrap_or_else(|| if self.owner.get() { Role::Owner } else { Role::Reader })
+        of_tab.unwrap_or_else(|| if self.is_owner.get() { Role::Owner } else { Role::Reader })
     }
 
     /// Reports whether this browser may run an action now.
     #[must_use]
-    pub fn may(&self, action: Action) -> bool {
-        action.is_for(self.role())
+    pub fn is_allowed(&self, action: Action) -> bool {
+        action.is_allowed_for(self.role())
     }
 
     /// Returns a memo of one tab, which is `None` once the tab is gone.
@@ -197,10 +199,10 @@ impl App {
 /// The whole page.
 #[component]
 pub fn Page(
-    /// The state in which the opening left the page.
-    opening: Opening,
+    /// The state in which the startup left the page.
+    startup: Startup,
 ) -> impl IntoView {
-    let app = App::new(opening.early);
+    let app = App::new(startup.startup_pane);
     provide_context(app);
     app.follow_appearance();
     app.follow_keyboard();
@@ -209,6 +211,6 @@ pub fn Page(
     app.follow_departures();
     app.follow_sessions();
     app.follow_title();
-    app.show_entry(opening.entry);
+    app.show_login_result(startup.login);
     view! { <ui::Shell/> }
 }

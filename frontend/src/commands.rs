@@ -9,10 +9,10 @@ mod tests;
 
 use std::borrow::Cow;
 
-use keys::{Chord, Press};
+use keys::{Chord, KeyPress};
 use limpet_shared::Role;
 
-use crate::themes::{BUILT_IN, BuiltIn};
+use crate::themes::{BUILT_IN_THEMES, BuiltInTheme};
 
 /// An action that a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Action {
     /// Gives the active tab's terminal this window's size.
     Fit,
     /// Shows the viewers of the active tab.
-    ShowPeople,
+    ShowViewers,
     /// Lets others into the active tab's session.
     Share,
     /// Copies the selection.
@@ -50,9 +50,9 @@ pub enum Action {
     /// Moves the focus to the messages, first of all to a program's request to copy.
     GoToMessages,
     /// Moves the focus to the next part of the page: terminal, bar, viewers, messages.
-    NextPart,
+    FocusNextPart,
     /// Moves the focus to the previous part of the page.
-    PreviousPart,
+    FocusPreviousPart,
     /// Selects everything in the terminal.
     SelectAll,
     /// Clears the screen and the scrollback for all viewers.
@@ -76,7 +76,7 @@ pub enum Action {
     /// Shows the list of themes.
     ChooseTheme,
     /// Chooses this theme.
-    UseTheme(&'static BuiltIn),
+    UseTheme(&'static BuiltInTheme),
     /// Shows the palette.
     ShowPalette,
     /// Shows the settings.
@@ -92,7 +92,7 @@ pub enum Action {
 impl Action {
     /// Returns the role that the action needs at least.
     #[must_use]
-    pub const fn needs(self) -> Role {
+    pub const fn required_role(self) -> Role {
         match self {
             Self::NewTab | Self::RenameTab | Self::RestartTab | Self::Share | Self::ShowSignIns => {
                 Role::Owner
@@ -104,14 +104,14 @@ impl Action {
 
     /// Reports whether the action moves the focus to another part of the page.
     #[must_use]
-    pub const fn goes_round(self) -> bool {
-        matches!(self, Self::NextPart | Self::PreviousPart)
+    pub const fn cycles_focus(self) -> bool {
+        matches!(self, Self::FocusNextPart | Self::FocusPreviousPart)
     }
 
     /// Reports whether a viewer with this role may run the action.
     #[must_use]
-    pub const fn is_for(self, role: Role) -> bool {
-        match self.needs() {
+    pub const fn is_allowed_for(self, role: Role) -> bool {
+        match self.required_role() {
             Role::Owner => matches!(role, Role::Owner),
             Role::Writer => role.may_write(),
             Role::Reader => true,
@@ -180,7 +180,7 @@ const FIXED_COMMANDS: &[(Action, Group, &str, &[Chord])] = {
         (A::MoveTabAfter, G::Tabs, "Move tab right", &[Chord::new("Page Down", "PageDown")]),
         (A::SwitchTab, G::Tabs, "All tabs…", &[Chord::new("O", "KeyO")]),
         (A::Fit, G::Terminal, "Use my size", &[]),
-        (A::ShowPeople, G::Terminal, "People…", &[]),
+        (A::ShowViewers, G::Terminal, "Viewers…", &[]),
         (A::Share, G::Terminal, "Share…", &[]),
         (A::Copy, G::Terminal, "Copy", &[Chord::new("C", "KeyC")]),
         // The browser itself pastes on these keys. A page would have to ask for permission.
@@ -195,8 +195,8 @@ const FIXED_COMMANDS: &[(Action, Group, &str, &[Chord])] = {
         (A::FontReset, G::View, "Normal text size", &[Chord::new("0", "Digit0")]),
         (A::ToggleOversized, G::View, "Switch between shrinking and scrolling", &[]),
         (A::ToggleFullScreen, G::View, "Full screen", &[Chord::alone("F11").left_to_browser()]),
-        (A::NextPart, G::View, "Go to the next part of the page", &[Chord::alone("F6")]),
-        (A::PreviousPart, G::View, "Go to the previous part of the page", &[Chord::shifted("F6")]),
+        (A::FocusNextPart, G::View, "Go to the next part of the page", &[Chord::alone("F6")]),
+        (A::FocusPreviousPart, G::View, "Go to the previous part of the page", &[Chord::shifted("F6")]),
         (A::GoToMessages, G::View, "Go to messages", &[Chord::new("F6", "F6")]),
         (A::ChooseTheme, G::View, "Themes…", &[Chord::new("Y", "KeyY")]),
         // Firefox uses the first chord for private windows.
@@ -241,7 +241,7 @@ pub fn all() -> Vec<Command> {
         title: format!("Go to tab {}", place + 1).into(),
         chords,
     });
-    let themes = BUILT_IN.iter().map(|theme| Command {
+    let themes = BUILT_IN_THEMES.iter().map(|theme| Command {
         action: Action::UseTheme(theme),
         group: Group::View,
         title: format!("Theme: {}", theme.name).into(),
@@ -252,8 +252,8 @@ pub fn all() -> Vec<Command> {
 
 /// Returns the action for a key press, or `None` if the key belongs to the terminal.
 #[must_use]
-pub fn pressed(press: &Press) -> Option<Action> {
-    let takes = |chords: &[Chord]| chords.iter().any(|chord| chord.takes(press));
+pub fn action_for(press: &KeyPress) -> Option<Action> {
+    let takes = |chords: &[Chord]| chords.iter().any(|chord| chord.matches(press));
     let fixed = FIXED_COMMANDS.iter().map(|&(action, _, _, chords)| (chords, action));
     let tabs = GO_TO_TAB_CHORDS.chunks(1).zip((0..).map(Action::GoToTab));
     fixed.chain(tabs).find(|(chords, _)| takes(chords)).map(|(_, action)| action)

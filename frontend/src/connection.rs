@@ -50,7 +50,7 @@ pub enum Phase {
 /// A problem other than a network failure that keeps a page from its session. The connection is
 /// retried nevertheless.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ConnectionProblem {
     /// limpet announced that it was stopped.
     Stopped,
     /// limpet answers requests and would open a WebSocket, but no WebSocket connects.

@@ -16,13 +16,13 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = explainFailure)]
     fn explain() -> Result<(), JsValue>;
 
-    #[wasm_bindgen(catch, js_name = pageHasCome)]
-    fn page_has_come() -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = pageLoaded)]
+    fn page_loaded() -> Result<(), JsValue>;
 }
 
 /// Removes the explanation of a failure after the missing parts were loaded.
 pub fn end_explanation() {
-    let _ = page_has_come();
+    let _ = page_loaded();
 }
 
 /// Lets the script of index.html explain on the page why a part of it was not loaded.
@@ -41,7 +41,7 @@ pub fn element(name: &str) -> HtmlElement {
 }
 
 /// Appends an element to another one, and removes it from its previous parent.
-pub fn put(element: &Element, place: &Element) {
+pub fn append(element: &Element, place: &Element) {
     // This fails only if `place` lies inside `element`.
     let _ = place.append_child(element);
 }
@@ -128,15 +128,15 @@ fn whole_ms(ms: f64) -> i32 {
 }
 
 /// Waits for some milliseconds.
-pub async fn pause(ms: f64) {
+pub async fn sleep(ms: f64) {
     let (over, pause) = promise();
-    call_later(&over, ms);
+    set_timeout(&over, ms);
     // Nothing rejects this promise.
     let _ = JsFuture::from(pause).await;
 }
 
 /// Schedules one call of a JavaScript function, some milliseconds from now.
-pub fn call_later(function: &Function, ms: f64) {
+pub fn set_timeout(function: &Function, ms: f64) {
     // This fails only if the argument is not a function.
     let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(function, whole_ms(ms));
 }

@@ -6,34 +6,34 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// The error for text that is not JSON, or not the expected JSON.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is other JSON than was asked for")]
-pub struct Unintelligible;
+#[error("the JSON does not have the expected form")]
+pub struct InvalidJson;
 
 /// Parses a value.
 ///
 /// # Errors
-/// [`Unintelligible`], if the text is not JSON or does not fit `T`.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unintelligible> {
+/// [`InvalidJson`], if the text is not JSON or does not fit `T`.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, InvalidJson> {
     #[cfg(target_arch = "wasm32")]
     {
-        let value = js_sys::JSON::parse(text).map_err(|_| Unintelligible)?;
-        serde_wasm_bindgen::from_value(value).map_err(|_| Unintelligible)
+        let value = js_sys::JSON::parse(text).map_err(|_| InvalidJson)?;
+        serde_wasm_bindgen::from_value(value).map_err(|_| InvalidJson)
     }
     #[cfg(not(target_arch = "wasm32"))]
-    serde_json::from_str(text).map_err(|_| Unintelligible)
+    serde_json::from_str(text).map_err(|_| InvalidJson)
 }
 
 /// Serializes a value. Integers beyond 2^53 are not exact (ECMA-262, 6.1.6.1).
 ///
 /// # Errors
-/// [`Unintelligible`], if JSON cannot represent the value.
-pub fn write(value: &impl Serialize) -> Result<String, Unintelligible> {
+/// [`InvalidJson`], if JSON cannot represent the value.
+pub fn write(value: &impl Serialize) -> Result<String, InvalidJson> {
     #[cfg(target_arch = "wasm32")]
     {
         let form = serde_wasm_bindgen::Serializer::json_compatible();
-        let value = value.serialize(&form).map_err(|_| Unintelligible)?;
-        js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string()).ok_or(Unintelligible)
+        let value = value.serialize(&form).map_err(|_| InvalidJson)?;
+        js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string()).ok_or(InvalidJson)
     }
     #[cfg(not(target_arch = "wasm32"))]
-    serde_json::to_string(value).map_err(|_| Unintelligible)
+    serde_json::to_string(value).map_err(|_| InvalidJson)
 }

@@ -22,7 +22,7 @@ pub struct Address {
 
 /// The reason to ask the user before a link is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum LinkWarning {
     /// The text names this host or mailbox, but the link leads to another one.
     NamesAnother(String),
     /// This user name is before the host, and could be mistaken for the host.
@@ -34,18 +34,22 @@ pub enum Doubt {
 /// Returns a reason to ask before a link to `address` is opened, if its visible text `shown` gives
 /// one.
 #[must_use]
-pub fn doubt(address: &Address, shown: &str, parse: impl Fn(&str) -> Option<Address>) -> Option<Doubt> {
+pub fn find_warning(
+    address: &Address,
+    shown: &str,
+    parse: impl Fn(&str) -> Option<Address>,
+) -> Option<LinkWarning> {
     if !address.user.is_empty() {
-        return Some(Doubt::HasUser(address.user.clone()));
+        return Some(LinkWarning::HasUser(address.user.clone()));
     }
     let shown = fold_look_alikes(shown);
     let words = shown.split(|c| !is_address_char(c));
     let mut shown_addresses = words.filter_map(|word| shown_address(word, &parse));
     if let Some(other) = shown_addresses.find(|shown| !shown.agrees_with(address)) {
-        return Some(Doubt::NamesAnother(other.mailbox.unwrap_or(other.host)));
+        return Some(LinkWarning::NamesAnother(other.mailbox.unwrap_or(other.host)));
     }
     let is_encoded = address.host.split('.').any(|label| label.starts_with("xn--"));
-    is_encoded.then_some(Doubt::LooksAlike)
+    is_encoded.then_some(LinkWarning::LooksAlike)
 }
 
 /// Reports whether a character can be part of an address. To a reader, any other character ends the

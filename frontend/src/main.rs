@@ -1,13 +1,13 @@
 //! Starts limpet's page: the first terminal, then the rest of the page.
 
-mod rest;
+mod lazy_page;
 
 use wasm_bindgen_futures::spawn_local;
 
 fn main() {
     console_error_panic_hook::set_once();
     spawn_local(async {
-        let opening = limpet_frontend::opening::open().await;
-        rest::show(opening).await;
+        let startup = limpet_frontend::startup::start().await;
+        lazy_page::show(startup).await;
     });
 }

@@ -12,12 +12,12 @@ use web_sys::WebSocket;
 extern "C" {
     /// Takes the request or attachment that the script started for a path. Most paths have none,
     /// and each is returned only once.
-    #[wasm_bindgen(catch, js_name = takeEarly)]
+    #[wasm_bindgen(catch, js_name = takePreconnected)]
     fn take_preconnected(path: &str) -> Result<JsValue, JsValue>;
 
     /// Closes everything that nobody has taken, and does the work that could wait.
-    #[wasm_bindgen(catch, js_name = afterOpening)]
-    fn after_opening() -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = afterStartup)]
+    fn after_startup() -> Result<(), JsValue>;
 
     /// Stores the terminal's size for the next visit in a window of the same extent.
     #[wasm_bindgen(catch, js_name = rememberSize)]
@@ -25,7 +25,7 @@ extern "C" {
 
     /// Returns the stored key of this browser's sign-in.
     #[wasm_bindgen(catch, js_name = signInKey)]
-    fn sign_in_key() -> Result<String, JsValue>;
+    fn read_sign_in_key() -> Result<String, JsValue>;
 
     /// Stores the key of this browser's sign-in.
     #[wasm_bindgen(catch, js_name = signInKey)]
@@ -66,17 +66,17 @@ extern "C" {
 
 /// The contents of a hello that was sent already.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Greeting {
+pub(crate) struct SentHello {
     pub(crate) viewer: ViewerId,
     pub(crate) size: Winsize,
 }
 
 /// A WebSocket that is open or connecting, and that has no listeners any more.
-pub(crate) struct Begun {
+pub(crate) struct PreconnectedSocket {
     pub(crate) socket: WebSocket,
-    pub(crate) greeting: Option<Greeting>,
+    pub(crate) hello: Option<SentHello>,
     /// The messages received so far.
-    pub(crate) said: Vec<JsValue>,
+    pub(crate) received: Vec<JsValue>,
 }
 
 // One of the tests loads a page without these functions.
@@ -87,29 +87,29 @@ pub(crate) fn take_response(path: &str) -> Option<Promise> {
 }
 
 /// Takes the attachment to a session.
-pub(crate) fn attachment(path: &str) -> Option<Begun> {
+pub(crate) fn take_socket(path: &str) -> Option<PreconnectedSocket> {
     let attachment: Attachment = take_preconnected(path).ok()?.dyn_into().ok()?;
     let socket = attachment.socket();
     socket.set_onopen(None);
     socket.set_onmessage(None);
     // A socket that failed is not returned; the caller opens another.
     (socket.ready_state() <= WebSocket::OPEN).then(|| {
-        let greeting = attachment.size().map(|size| greeting(&attachment.viewer(), &size));
-        Begun { socket, greeting, said: attachment.received().to_vec() }
+        let hello = attachment.size().map(|size| sent_hello(&attachment.viewer(), &size));
+        PreconnectedSocket { socket, hello, received: attachment.received().to_vec() }
     })
 }
 
-fn greeting(viewer: &Uint8Array, size: &Size) -> Greeting {
+fn sent_hello(viewer: &Uint8Array, size: &Size) -> SentHello {
     let mut bytes = [0; 16];
     viewer.copy_to(&mut bytes);
     let size = Winsize { cols: size.cols(), rows: size.rows(), xpixel: size.xpixel(), ypixel: size.ypixel() };
-    Greeting { viewer: ViewerId::from_bytes(bytes), size }
+    SentHello { viewer: ViewerId::from_bytes(bytes), size }
 }
 
 /// Returns the key of this browser's sign-in, the half that is not a cookie. It is empty if there
 /// is no sign-in. Pages in other windows may change it.
-pub(crate) fn key() -> String {
-    sign_in_key().unwrap_or_default()
+pub(crate) fn sign_in_key() -> String {
+    read_sign_in_key().unwrap_or_default()
 }
 
 /// Stores the key of this browser's sign-in.
@@ -118,7 +118,7 @@ pub(crate) fn store_sign_in_key(key: &str) {
 }
 
 /// Waits until xterm.js is loaded. It comes in a script of its own, except under `trunk serve`.
-pub(crate) async fn terminal() {
+pub(crate) async fn xterm_loaded() {
     let loaded = Reflect::get(&window(), &"terminalLoaded".into()).ok();
     if let Some(loaded) = loaded.and_then(|loaded| loaded.dyn_into::<Promise>().ok()) {
         // This promise never rejects: loading is retried until it succeeds.
@@ -128,11 +128,11 @@ pub(crate) async fn terminal() {
 
 /// Tells the script that the terminal is shown, or that none will be shown soon. The script closes
 /// the requests that the page has not taken by then.
-pub(crate) fn opened() {
-    let _ = after_opening();
+pub(crate) fn finish_startup() {
+    let _ = after_startup();
 }
 
 /// Stores the terminal's size, so that the next hello can be sent before the terminal exists.
-pub(crate) fn remember(Winsize { cols, rows, xpixel, ypixel }: Winsize) {
+pub(crate) fn store_terminal_size(Winsize { cols, rows, xpixel, ypixel }: Winsize) {
     let _ = remember_size(cols, rows, xpixel, ypixel);
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     json,
-    themes::{self, BuiltIn, default_id},
+    themes::{self, BuiltInTheme, default_id},
 };
 
 /// The font sizes to choose from, in CSS pixels.
@@ -196,7 +196,7 @@ impl Settings {
 
     /// Returns the theme for an appearance.
     #[must_use]
-    pub fn theme_for(&self, appearance: Appearance) -> &'static BuiltIn {
+    pub fn theme_for(&self, appearance: Appearance) -> &'static BuiltInTheme {
         let id = match appearance {
             Appearance::Dark => &self.dark_theme,
             Appearance::Light => &self.light_theme,
@@ -206,13 +206,13 @@ impl Settings {
 
     /// Returns the theme in force while the system prefers `system`.
     #[must_use]
-    pub fn theme(&self, system: Appearance) -> &'static BuiltIn {
+    pub fn theme(&self, system: Appearance) -> &'static BuiltInTheme {
         self.theme_for(self.appearance(system))
     }
 
     /// Chooses a theme and makes it visible at once: if it has the other appearance, the mode
     /// changes too.
-    pub fn choose(&mut self, theme: &BuiltIn, system: Appearance) {
+    pub fn choose(&mut self, theme: &BuiltInTheme, system: Appearance) {
         let (slot, mode) = match theme.appearance {
             Appearance::Dark => (&mut self.dark_theme, Mode::Dark),
             Appearance::Light => (&mut self.light_theme, Mode::Light),
@@ -224,7 +224,7 @@ impl Settings {
     }
 
     /// Makes the font larger or smaller, within [`FONT_SIZES`].
-    pub fn grow_font(&mut self, pixels: i16) {
+    pub fn change_font_size(&mut self, pixels: i16) {
         let size = self.font_size.saturating_add_signed(pixels);
         self.font_size = size.clamp(*FONT_SIZES.start(), *FONT_SIZES.end());
     }

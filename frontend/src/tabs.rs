@@ -8,8 +8,8 @@ use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::Ses
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    connection::{Phase, Trouble},
-    people::People,
+    connection::{ConnectionProblem, Phase},
+    viewers::ViewerList,
 };
 
 /// The content of a tab, which also identifies it. Another kind of tab is another variant here and
@@ -55,7 +55,7 @@ pub struct Tab {
     /// The connection's phase.
     pub phase: Phase,
     /// The problem that keeps the connection from being established.
-    pub trouble: Option<Trouble>,
+    pub problem: Option<ConnectionProblem>,
     /// This browser's role.
     pub role: Role,
     /// The rule for the terminal's size.
@@ -63,26 +63,26 @@ pub struct Tab {
     /// The rule that says whether the program waits for its viewers.
     pub flow: Flow,
     /// The session's viewers.
-    pub people: People,
+    pub viewers: ViewerList,
     /// The imposed grid size, if the terminal does not have this window's own size.
-    pub foreign: Option<Winsize>,
+    pub imposed_size: Option<Winsize>,
 }
 
 impl Tab {
     /// Reports whether the size rule makes the terminal follow a window, which may be another
     /// viewer's.
     #[must_use]
-    pub const fn follows_a_window(&self) -> bool {
+    pub const fn follows_window(&self) -> bool {
         matches!(self.sizing, Sizing::Primary | Sizing::Latest)
     }
 
     /// Reports whether this window is the primary viewer but the terminal still has the size of the
     /// previous one, who has left.
     #[must_use]
-    pub fn is_left_alone(&self) -> bool {
-        let is_ours = self.people.you().is_some_and(|you| you.primary);
+    pub fn should_take_size(&self) -> bool {
+        let is_ours = self.viewers.you().is_some_and(|you| you.primary);
         let is_live = matches!(self.phase, Phase::Live { .. }) && !self.is_over();
-        is_live && is_ours && self.follows_a_window() && self.role.may_write() && self.foreign.is_some()
+        is_live && is_ours && self.follows_window() && self.role.may_write() && self.imposed_size.is_some()
     }
 
     /// Reports whether the tab gets no more output: its program has ended, or the server does not
@@ -114,12 +114,12 @@ impl From<SessionInfo> for Tab {
             closed: false,
             mark: Mark::None,
             phase: Phase::Connecting,
-            trouble: None,
+            problem: None,
             role: session.role,
             sizing: session.spec.sizing,
             flow: session.spec.flow,
-            people: People::default(),
-            foreign: None,
+            viewers: ViewerList::default(),
+            imposed_size: None,
         }
     }
 }

@@ -15,8 +15,8 @@ pub mod font;
 pub mod grid_size;
 pub mod history;
 pub mod hooks;
+pub mod hyperlinks;
 pub mod keys;
-pub mod links;
 pub mod pan;
 pub mod pane;
 pub mod queries;
@@ -37,10 +37,10 @@ use self::{
     startup_pane::StartupPane,
 };
 use crate::{
-    connection::{Connection, Phase, Trouble},
-    people::People,
+    connection::{Connection, ConnectionProblem, Phase},
     settings::{Oversized, Settings},
-    themes::BuiltIn,
+    themes::BuiltInTheme,
+    viewers::ViewerList,
 };
 
 /// The appearance of all terminals.
@@ -65,7 +65,7 @@ pub struct Appearance {
 impl Appearance {
     /// Returns the appearance according to the settings, in this theme.
     #[must_use]
-    pub fn new(settings: &Settings, theme: &BuiltIn) -> Self {
+    pub fn new(settings: &Settings, theme: &BuiltInTheme) -> Self {
         Self {
             theme: theme.theme(),
             font_family: settings.font_family(),
@@ -99,13 +99,13 @@ pub enum PaneEvent {
     /// The state of the connection has changed.
     Phase(Phase),
     /// The problem in the way of the connection has changed; `None` means that it is gone.
-    Trouble(Option<Trouble>),
+    Problem(Option<ConnectionProblem>),
     /// The size in force, if it is not the pane's own.
-    Foreign(Option<Winsize>),
+    ImposedSize(Option<Winsize>),
     /// Viewers attached or left, or another one became the primary viewer.
-    People(People),
+    Viewers(ViewerList),
     /// The terminal was cleared and is drawn again.
-    Earlier {
+    Redrawn {
         /// Number of rows of scrollback that can be loaded.
         rows: u64,
         /// Number of bytes of output that were left out.
@@ -116,7 +116,7 @@ pub enum PaneEvent {
     /// The program wants to write this text to the clipboard.
     Copy(String),
     /// The user wants to open a link in this terminal.
-    Link(links::Followed, Rc<xterm::Terminal>),
+    Link(hyperlinks::Hyperlink, Rc<xterm::Terminal>),
     /// The program has cleared its screen.
     Cleared,
 }
@@ -245,7 +245,7 @@ pub fn TerminalPane(
     #[prop(into)]
     take_key: Callback<web_sys::KeyboardEvent, bool>,
     /// The terminal of this session that was shown before the component existed.
-    early: Option<StartupPane>,
+    startup_pane: Option<StartupPane>,
 ) -> impl IntoView {
     let node = NodeRef::<Div>::new();
     let pane = RwSignal::new_local(None::<Rc<Pane>>);
@@ -260,8 +260,8 @@ pub fn TerminalPane(
         pane.set(Some(mounted));
     };
 
-    node.on_load(move |place| match early {
-        Some(early) => set(early.hand_over(&place, host)),
+    node.on_load(move |place| match startup_pane {
+        Some(startup_pane) => set(startup_pane.hand_over(&place, host)),
         None => spawn_local_scoped(async move {
             let current = appearance.get_untracked();
             font::ready(&current.font_family, current.font_size).await;

@@ -3,10 +3,10 @@
 
 pub mod banner;
 pub mod close;
+pub mod connection_status;
 pub mod copy_request;
 pub mod dialog;
 pub mod drag;
-pub mod earlier;
 pub mod empty;
 pub mod help;
 pub mod icons;
@@ -19,20 +19,20 @@ pub mod open_link;
 pub mod overflow;
 pub mod overlays;
 pub mod palette;
-pub mod people;
 pub mod picker;
 pub mod rename;
-pub mod rules;
+pub mod session_rules;
 pub mod settings;
 pub mod share;
 pub mod sign_ins;
 pub mod size_note;
-pub mod status;
-pub mod switcher;
+pub mod skipped_output;
 pub mod tab;
 pub mod tab_bar;
 pub mod tab_body;
+pub mod tab_switcher;
 pub mod themes;
+pub mod viewers;
 pub mod viewport;
 
 use leptos::prelude::*;
@@ -43,7 +43,7 @@ use crate::app::{App, Stage};
 #[component]
 pub fn Shell() -> impl IntoView {
     let app = App::expect();
-    viewport::follow();
+    viewport::follow_viewport();
     let shown = move || match app.stage.get() {
         Stage::Starting => view! { <div class="starting" aria-busy="true"></div> }.into_any(),
         Stage::LoggedOut(problem) => view! { <login::Login problem/> }.into_any(),

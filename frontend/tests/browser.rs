@@ -10,7 +10,7 @@ use std::{
 
 use js_sys::Uint8Array;
 use limpet_frontend::{
-    connection::{Connection, GoneReason, Observer, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, GoneReason, Observer, Phase, event::Notification, inflow::Mark},
     dom::{Listener, SizeWatch, Timeout},
 };
 use limpet_shared::{SessionId, Winsize};
@@ -101,10 +101,10 @@ struct Recorder {
 }
 
 impl Observer for Recorder {
-    fn output(&self, _: &Uint8Array, _: Mark) {}
+    fn on_output(&self, _: &Uint8Array, _: Mark) {}
 
-    fn told(&self, tell: Tell) {
-        if let Tell::Phase(phase) = tell {
+    fn on_notification(&self, notification: Notification) {
+        if let Notification::Phase(phase) = notification {
             self.phases.borrow_mut().push(phase);
         }
     }

@@ -4,7 +4,7 @@
  */
 export function internal(object, name) {
   const value = object?.[name];
-  if (value === undefined) throw new Error(`xterm.js has no ${name} any more: see docs/xterm.md`);
+  if (value === undefined) throw new Error(`this version of xterm.js has no ${name}; see docs/xterm.md`);
   return value;
 }
 

@@ -33,10 +33,10 @@ pub struct Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The message is shorter than a header.
-    #[error("a binary message has at least {len} bytes, this one has {0}", len = Header::LEN)]
+    #[error("binary message too short: {0} bytes, at least {len} expected", len = Header::LEN)]
     Short(usize),
     /// This version does not know the kind.
-    #[error("{0} is no kind of binary message; 0 is data, 1 is a snapshot")]
+    #[error("unknown kind of binary message: {0} (0 is data, 1 is a snapshot)")]
     UnknownKind(u8),
     /// The offset, or the end of the payload, is out of the range of offsets.
     #[error("offset {0} is out of range")]

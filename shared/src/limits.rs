@@ -1,37 +1,36 @@
-//! Every cap of the protocol, in bytes unless stated otherwise, and the consequence of exceeding
-//! it.
+//! Every cap of the protocol, and the consequence of exceeding it.
 
 /// Maximum size of a text message in either direction. A longer one is a fatal `malformed-message`.
-pub const TEXT_MESSAGE: usize = 16 * 1024;
+pub const MAX_TEXT_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Maximum payload of a data frame from the server. From 16 KiB on, the cost per frame of the
 /// socket is negligible; larger frames only delay the first byte.
-pub const OUTPUT_FRAME: usize = 64 * 1024;
+pub const MAX_FRAME_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// Maximum input of a viewer in flight: sent, but not yet acknowledged as written to the pty. One
 /// byte more is a fatal `input-overflow`. A client with more to send (a paste) waits for
 /// acknowledgements.
-pub const INPUT_IN_FLIGHT: usize = 1024 * 1024;
+pub const MAX_INPUT_IN_FLIGHT_BYTES: usize = 1024 * 1024;
 
 /// Maximum size of a WebSocket message from a client: all of a viewer's permitted input in one
 /// frame.
-pub const CLIENT_MESSAGE: usize = INPUT_IN_FLIGHT + crate::Header::LEN;
+pub const MAX_CLIENT_MESSAGE_BYTES: usize = MAX_INPUT_IN_FLIGHT_BYTES + crate::Header::LEN;
 
 /// The window of a viewer that requests none.
-pub const DEFAULT_WINDOW: u64 = 256 * 1024;
+pub const DEFAULT_WINDOW_BYTES: u64 = 256 * 1024;
 
 /// Maximum window; a `hello` that requests more gets this.
-pub const MAX_WINDOW: u64 = 8 * 1024 * 1024;
+pub const MAX_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Maximum offset (2⁵³ − 1). Common JSON parsers represent integers exactly up to here.
 pub const MAX_OFFSET: u64 = (1 << 53) - 1;
 
 /// Maximum number of columns, and of rows, of a terminal.
-pub const MAX_CELLS: u16 = 4096;
+pub const MAX_SIDE_CELLS: u16 = 4096;
 
 /// Maximum number of cells of a terminal, columns times rows. A larger size is refused as
-/// `bad-size`, or as `malformed-message` if a viewer sends it. The limit allows 4096 columns of 128
-/// rows and the reverse, and an 8K display with small print.
+/// `bad-size`. The limit allows 4096 columns of 128 rows and the reverse, and an 8K display with
+/// small print.
 pub const MAX_SCREEN_CELLS: usize = 1 << 19;
 
 /// Maximum number of code points in a cell. The excess code points of a longer grapheme cluster
@@ -84,16 +83,19 @@ pub const fn repeat_count(
 }
 
 /// Maximum length of a title, in characters. A longer one is truncated.
-pub const TITLE: usize = 256;
+pub const MAX_TITLE_CHARS: usize = 256;
 
 /// Maximum number of viewers in the list of a `viewers` message.
-pub const PRESENCES: usize = 32;
+pub const MAX_LISTED_VIEWERS: usize = 32;
 
 /// Maximum length of a viewer's `User-Agent`, in characters. A longer one is truncated.
-pub const AGENT: usize = 256;
+pub const MAX_USER_AGENT_CHARS: usize = 256;
 
 /// Maximum size of the body of an HTTP request.
-pub const HTTP_BODY: usize = 64 * 1024;
+pub const MAX_HTTP_BODY_BYTES: usize = 64 * 1024;
 
-const _: () = assert!(OUTPUT_FRAME as u64 <= DEFAULT_WINDOW, "a default window must hold a whole frame");
-const _: () = assert!(DEFAULT_WINDOW <= MAX_WINDOW);
+const _: () = assert!(
+    MAX_FRAME_PAYLOAD_BYTES as u64 <= DEFAULT_WINDOW_BYTES,
+    "a default window must hold a whole frame"
+);
+const _: () = assert!(DEFAULT_WINDOW_BYTES <= MAX_WINDOW_BYTES);

@@ -122,8 +122,8 @@ pub enum ServerMessage {
         /// True if this is the primary viewer. Only the primary viewer's terminal answers the
         /// program's queries (device attributes, cursor position, colours …).
         primary: bool,
-        /// The viewers, in order of arrival; only the first [`PRESENCES`](crate::limits::PRESENCES)
-        /// of them if there are more.
+        /// The viewers, in order of arrival; only the first
+        /// [`MAX_LISTED_VIEWERS`](crate::limits::MAX_LISTED_VIEWERS) of them if there are more.
         #[serde(default, skip_serializing_if = "is_default")]
         list: Vec<ViewerInfo>,
     },
@@ -166,7 +166,7 @@ pub struct Hello {
     #[serde(flatten)]
     pub size: Winsize,
     /// Number of bytes that the server may send beyond what the viewer has acknowledged, at least
-    /// 1; [`DEFAULT_WINDOW`](crate::limits::DEFAULT_WINDOW) when absent.
+    /// 1; [`DEFAULT_WINDOW_BYTES`](crate::limits::DEFAULT_WINDOW_BYTES) when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
     /// The point at which an earlier attachment broke off.
@@ -253,10 +253,10 @@ pub struct Welcome {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// This version does not know the type.
-    #[error("'{0}' is no type of message in limpet.v1")]
+    #[error("unknown message type '{0}' (limpet.v1)")]
     UnknownType(String),
     /// The text is not a JSON object with a `type`, or a field is missing or of the wrong kind.
-    #[error("not a message of limpet.v1: {0}")]
+    #[error("not a valid limpet.v1 message: {0}")]
     Malformed(#[source] serde_json::Error),
 }
 
@@ -307,7 +307,7 @@ fn parse<'a, M: Deserialize<'a>>(text: &'a str, types: &[&str]) -> Result<M, Mes
     }
     // Serde would also accept an array of the fields' values.
     if !text.trim_start().starts_with('{') {
-        return Err(MessageError::Malformed(serde::de::Error::custom("it is no object")));
+        return Err(MessageError::Malformed(serde::de::Error::custom("not a JSON object")));
     }
     serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Tagged>(text) {
         Ok(Tagged { r#type }) if !types.contains(&r#type.as_str()) => MessageError::UnknownType(r#type),

@@ -91,7 +91,7 @@ pub struct Rgb {
 
 /// The error for a text that is not a colour.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no colour; write #rrggbb")]
+#[error("'{0}' is not a colour; use #rrggbb")]
 pub struct RgbError(String);
 
 impl Rgb {

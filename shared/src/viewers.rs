@@ -57,7 +57,7 @@ pub enum Sizing {
     /// The size of the primary viewer. Typing does not change which viewer is primary.
     #[default]
     Primary,
-    /// The size of the primary viewer. A viewer that types or resizes becomes primary.
+    /// The size of the primary viewer. A viewer that types becomes primary.
     Latest,
     /// The size of the owner who used the terminal last.
     Owner,
@@ -84,8 +84,8 @@ pub enum Flow {
 
 /// The error for a word that is not one of the choices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{word}' is none of {choices}")]
-pub struct UnknownChoice {
+#[error("'{word}' is not one of {choices}")]
+pub struct UnknownChoiceError {
     word: String,
     choices: String,
 }
@@ -111,12 +111,12 @@ macro_rules! choices {
         }
 
         impl FromStr for $name {
-            type Err = UnknownChoice;
+            type Err = UnknownChoiceError;
 
-            fn from_str(word: &str) -> Result<Self, UnknownChoice> {
+            fn from_str(word: &str) -> Result<Self, UnknownChoiceError> {
                 Self::ALL.iter().copied().find(|choice| choice.name() == word).ok_or_else(|| {
                     let choices = Self::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(", ");
-                    UnknownChoice { word: word.to_owned(), choices }
+                    UnknownChoiceError { word: word.to_owned(), choices }
                 })
             }
         }
@@ -141,6 +141,6 @@ mod tests {
             assert_eq!(serde_json::to_value(flow).unwrap(), flow.name());
         }
         let error = "never".parse::<Flow>().unwrap_err();
-        assert_eq!(error.to_string(), "'never' is none of auto, hold, free");
+        assert_eq!(error.to_string(), "'never' is not one of auto, hold, free");
     }
 }

@@ -1,7 +1,7 @@
 // A terminal that is cleared or reset, for everybody and for good.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, invitation, openViewer } from "./harness/people.mjs";
+import { DESKTOP, invitation, openViewer } from "./harness/viewers.mjs";
 
 /** Returns the whole text of a terminal, scrollback included. */
 async function wholeText(terminal) {
@@ -100,7 +100,7 @@ async function skipOutput({ terminal, page, server, network }, name) {
   await until("the end of it", () => server.exists(`${name}.done`));
   network.restore();
   await terminal.waitForText(/900000\nready>$/);
-  await page.locator(".earlier").waitFor();
+  await page.locator(".skipped-output").waitFor();
 }
 
 pageTest("what was skipped is no news once the terminal was cleared, or after a while", { cuttable: true }, async (world) => {
@@ -108,7 +108,7 @@ pageTest("what was skipped is no news once the terminal was cleared, or after a 
   watch.tolerate(/net::ERR_|WebSocket connection to/);
   await skipOutput(world, "first");
   await terminal.type("clear\n");
-  await page.locator(".earlier").waitFor({ state: "detached" });
+  await page.locator(".skipped-output").waitFor({ state: "detached" });
   await skipOutput(world, "second");
-  await page.locator(".earlier").waitFor({ state: "detached" });
+  await page.locator(".skipped-output").waitFor({ state: "detached" });
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after } from "node:test";
 
 import { Server, assert, pageTest, until } from "./harness.mjs";
-import { PHONE, invitation, openViewer } from "./harness/people.mjs";
+import { PHONE, invitation, openViewer } from "./harness/viewers.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "limpet-kept-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -23,7 +23,7 @@ pageTest("an owner is asked before closing what guests watch, and they are told"
   for (const role of ["reader", "writer"]) guests.push(await openViewer(world, {}, await invitation(world, role)));
   const owner = await openViewer(world, {});
   for (const { watch } of [...guests, owner]) watch.tolerate(EXPECTED_ERRORS);
-  await page.getByRole("button", { name: "4 people here" }).waitFor();
+  await page.getByRole("button", { name: "4 viewers" }).waitFor();
   const close = () => terminal.command("Close tab");
   const dialog = page.getByRole("dialog");
   // Without guests, a shell at its prompt is closed without a question.
@@ -47,7 +47,7 @@ pageTest("an owner is asked before closing what guests watch, and they are told"
 pageTest("a tab that nobody else watches is closed unasked", {}, async (world) => {
   const { terminal, page } = world;
   await openViewer(world, {});
-  await page.getByRole("button", { name: "2 people here" }).waitFor();
+  await page.getByRole("button", { name: "2 viewers" }).waitFor();
   await terminal.command("Close tab");
   await terminal.waitForTabCount(0);
   assert.equal(await page.getByRole("dialog").count(), 0);
@@ -94,7 +94,7 @@ pageTest("a limpet that is stopped says goodbye, and the page finds the next one
   const { terminal, network, server, watch, page } = world;
   watch.tolerate(EXPECTED_ERRORS);
   await server.stop();
-  await terminal.banner().getByText("limpet was stopped, and its terminals ended.").waitFor();
+  await terminal.banner().getByText("limpet was stopped and its terminals ended.").waitFor();
   await terminal.waitForBanners();
   await world.screenshot(page, "stopped");
   await page.setViewportSize(PHONE.viewport);

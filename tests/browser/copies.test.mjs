@@ -1,7 +1,7 @@
 // Programs that write to the clipboard (OSC 52): the user is asked first, and nothing is lost.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { openViewer } from "./harness/people.mjs";
+import { openViewer } from "./harness/viewers.mjs";
 
 const request = (page) => page.locator(".panel.shown .copy-request");
 const answer = (page, name) => request(page).getByRole("button", { name, exact: true }).click();

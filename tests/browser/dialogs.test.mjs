@@ -1,7 +1,7 @@
 // The sharing dialogs: errors appear beside their cause, and keys and fingers reach every control.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, PHONE, openViewer } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, openViewer } from "./harness/viewers.mjs";
 
 /** The browser's own message about a request that this test has cut. */
 const REQUEST_CUT_ERROR = /net::ERR_FAILED/;
@@ -43,7 +43,7 @@ pageTest("a rule that could not be set says so below it, and shows the one that 
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
   const sizing = dialog.getByLabel("Terminal size follows");
-  const problem = dialog.getByRole("alert").getByText(/This was not changed. Cannot reach limpet/);
+  const problem = dialog.getByRole("alert").getByText(/Not changed. Cannot reach limpet/);
   await sizing.selectOption({ label: "The smallest window" });
   await problem.waitFor();
   await world.screenshot(page, "share-problem");
@@ -86,8 +86,8 @@ pageTest("what the server refuses is said in the dialog that is open", { window:
     );
   });
   await terminal.open(world.link);
-  await terminal.command("People");
-  const dialog = page.getByRole("dialog", { name: "People" });
+  await terminal.command("Viewers");
+  const dialog = page.getByRole("dialog", { name: "Viewers" });
   await dialog.getByRole("button", { name: "Use my size" }).click();
   const notice = dialog.getByRole("alert").locator(".notice");
   await notice.waitFor();
@@ -102,7 +102,7 @@ async function tabTo(page, target) {
     await page.keyboard.press("Tab");
     if (await target.evaluate((element) => element === document.activeElement)) return;
   }
-  throw new Error("no number of presses leads there");
+  throw new Error("Tab does not reach the target");
 }
 
 /** Runs a command with keys alone, wherever the focus is. */
@@ -146,9 +146,9 @@ pageTest("keys alone share a terminal and set its rules", {}, async (world) => {
 pageTest("keys alone give a terminal one window's size, and another's", { window: DESKTOP }, async (world) => {
   const { page, terminal } = world;
   const other = await openViewer(world, LAPTOP);
-  const dialog = other.page.getByRole("dialog", { name: "People" });
+  const dialog = other.page.getByRole("dialog", { name: "Viewers" });
   const given = dialog.getByRole("button", { name: "Use the size of your other window" });
-  await runCommand(other.page, "People");
+  await runCommand(other.page, "Viewers");
   await tabTo(other.page, dialog.getByRole("button", { name: "Use my size" }));
   await other.page.keyboard.press("Enter");
   await given.waitFor();
@@ -188,7 +188,7 @@ for (const { width, height } of [PHONE.viewport, { width: 768, height: 1024 }]) 
     const { page, terminal } = await openViewer(world, { ...PHONE, viewport: { width, height } });
     await page.locator(".size-note").getByRole("button", { name: "Use my size" }).waitFor();
     assert.deepEqual(await tooSmall(page, ".bar"), []);
-    for (const name of ["People", "Share"]) {
+    for (const name of ["Viewers", "Share"]) {
       await terminal.command(name);
       const dialog = page.getByRole("dialog", { name });
       await dialog.getByRole("button", { name: /Use my size|Copy link: View only/ }).waitFor();

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { Server, assert, pageTest } from "./harness.mjs";
 import { launchWith } from "./harness/browser.mjs";
-import { PHONE } from "./harness/people.mjs";
+import { PHONE } from "./harness/viewers.mjs";
 import { DEADLINE_MS } from "./harness/wait.mjs";
 
 const SCRIPT = "**/page-*.js";
@@ -202,7 +202,7 @@ pageTest("a program that cannot be started is said in the middle of the page", {
   const problem = page.locator(".empty [role=alert]");
   await problem.getByText("The terminal could not be started").waitFor();
   await problem.getByText("Could not start nosuchprogram: No such file or directory").waitFor();
-  await problem.getByText("installed, and in a directory of limpet's PATH").waitFor();
+  await problem.getByText("installed in a directory of limpet's PATH").waitFor();
   await world.screenshot(page, "failure-program");
   assert.match(server.log(), /could not start nosuchprogram/);
   const box = await problem.boundingBox();

@@ -1,7 +1,7 @@
 // Keyboard focus: there is always a focused element, and mostly it is the terminal.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, openViewer } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, openViewer } from "./harness/viewers.mjs";
 
 /** Waits until an element with this name has the focus. */
 function waitForFocus(terminal, name) {
@@ -106,14 +106,14 @@ pageTest("terminals that are opened elsewhere leave the keyboard where it is", {
   await page.keyboard.press("Control+d");
 });
 
-pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }, async (world) => {
+pageTest("F6 goes round terminal, bar, viewers and messages", { window: DESKTOP }, async (world) => {
   const { terminal, page } = world;
   const other = await openViewer(world, LAPTOP);
-  await page.getByRole("button", { name: "2 people here" }).waitFor();
+  await page.getByRole("button", { name: "2 viewers" }).waitFor();
   // A message that waits for an answer.
   await terminal.run("printf '\\e]52;c;%s\\a' $(printf text | base64)");
   await page.getByRole("button", { name: "Not now" }).waitFor();
-  const round = ["bash", "2 people here", "Not now"];
+  const round = ["bash", "2 viewers", "Not now"];
   for (const name of round) {
     await page.keyboard.press("F6");
     await waitForFocus(terminal, name);
@@ -133,13 +133,23 @@ pageTest("F6 goes round terminal, bar, people and messages", { window: DESKTOP }
   await waitForFocus(terminal, /^Terminal/);
   // A part that is not there is skipped.
   await other.page.close();
-  await page.locator(".people-button").waitFor({ state: "hidden" });
+  await page.locator(".viewers-button").waitFor({ state: "hidden" });
   await page.keyboard.press("F6");
   await waitForFocus(terminal, "bash");
   await page.keyboard.press("F6");
   await waitForFocus(terminal, /^Terminal/);
   await page.keyboard.type("echo round\n");
   await terminal.waitForText(/^round$/m);
+});
+
+pageTest("F6 reaches the note that says whose size the terminal has", { window: DESKTOP }, async (world) => {
+  const { page, terminal, chip } = await openViewer(world, LAPTOP);
+  await chip.getByRole("button", { name: "Use my size" }).waitFor();
+  await waitForFocus(terminal, /^Terminal/);
+  for (const name of ["bash", "Use my size"]) {
+    await page.keyboard.press("F6");
+    await waitForFocus(terminal, name);
+  }
 });
 
 pageTest("a program that fills the screen keeps F6, and can be left all the same", {}, async ({ terminal, page }) => {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { NO_WEBGL, WEBGL, Watch, launch } from "./harness/browser.mjs";
@@ -26,6 +26,13 @@ function browser(args) {
   const name = args.join(" ");
   if (!browsers.has(name)) browsers.set(name, launch(args));
   return browsers.get(name);
+}
+
+/** Returns the path of a file for screenshots and logs, and creates its folder if it is missing. */
+async function artifactPath(name) {
+  const folder = required("ARTIFACTS");
+  await mkdir(folder, { recursive: true });
+  return join(folder, name);
 }
 
 /** The objects that a test works with. */
@@ -57,7 +64,7 @@ class World {
 
   /** Saves a screenshot of a page. */
   async screenshot(page, name) {
-    await page.screenshot({ path: join(required("ARTIFACTS"), `${name}.png`) });
+    await page.screenshot({ path: await artifactPath(`${name}.png`) });
   }
 
   /** Fails if any page did something forbidden. */
@@ -71,7 +78,7 @@ class World {
   /** Saves the log and screenshots that help to understand a failure. */
   async saveArtifacts() {
     const name = `failed-${this.name.replaceAll(/\W+/g, "-")}`;
-    await writeFile(join(required("ARTIFACTS"), `${name}.log`), this.server.log());
+    await writeFile(await artifactPath(`${name}.log`), this.server.log());
     const pages = this.#contexts.flatMap(({ context }) => context.pages());
     // A page that has crashed gives no screenshot, and only the test's own failure matters.
     await Promise.allSettled(pages.map((page, place) => this.screenshot(page, `${name}-${place}`)));

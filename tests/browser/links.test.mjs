@@ -193,11 +193,11 @@ pageTest("a link that is not opened says why", {}, async ({ terminal, context, p
   const says = (text) => page.locator(".notices", { hasText: text }).waitFor();
   await terminal.run(osc8("file:///etc/passwd", "passwords"));
   await openLink(terminal, "passwords");
-  await says("This link is a file where limpet runs.");
+  await says("This link is a file on limpet's machine.");
   await page.locator(".notices button").first().click();
   await terminal.run("echo file:///etc/hosts");
   await openLink(terminal, "file:");
-  await says("This link is a file where limpet runs.");
+  await says("This link is a file on limpet's machine.");
   await terminal.run(osc8("ssh://example.org", "elsewhere"));
   await openLink(terminal, "elsewhere");
   await says("Links that begin with “ssh:” are not opened");

@@ -70,7 +70,7 @@ explanationTest(
       const named = replaceRequired(text, "http://127.0.0.1:7707", "http://backend");
       return `upstream backend { server 127.0.0.1:7707; }\n${replaceRequired(named, "$http_host", "$proxy_host")}`;
     }),
-  /Limpet does not go by the name backend: .*pass on the Host header/,
+  /Limpet is not configured for the host name backend: .*forward the browser's Host header/,
 );
 explanationTest("a name that limpet does not know", nginx, /--allow-host shell\.example\.org/, { flags: [] });
 explanationTest(
@@ -81,17 +81,17 @@ explanationTest(
 explanationTest(
   "nginx without Upgrade",
   (link) => nginx(link, (text) => replaceRequired(text, "proxy_set_header Upgrade $http_upgrade;", "")),
-  /the WebSocket of this terminal does not get through.*Upgrade/,
+  /no WebSocket reaches it.*Upgrade/,
 );
 explanationTest(
   "nginx that speaks HTTP 1.0",
   (link) => nginx(link, (text) => replaceRequired(text, "proxy_http_version 1.1;", "")),
-  /the WebSocket of this terminal does not get through/,
+  /no WebSocket reaches it/,
 );
 explanationTest(
   "Caddy without Upgrade",
   (link) => caddy(link, (text) => text.replace(/reverse_proxy (\S+)/, "reverse_proxy $1 {\nheader_up -Upgrade\n}")),
-  /the WebSocket of this terminal does not get through/,
+  /no WebSocket reaches it/,
 );
 explanationTest(
   "nginx that removes cookies",

@@ -2,7 +2,7 @@
 // sees.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, LAPTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
+import { DESKTOP, LAPTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/viewers.mjs";
 
 /** The browser's own messages when the server refuses. */
 const REFUSAL_ERRORS = /status of 40[134]/;
@@ -11,7 +11,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
   const { terminal, page, server } = world;
   const desktop = await terminalSize(server);
   assert.ok(await page.locator(".size-note").isHidden(), "who is alone is told nothing");
-  assert.ok(await page.locator(".people-button").isHidden());
+  assert.ok(await page.locator(".viewers-button").isHidden());
   const phone = await openViewer(world, PHONE);
   await phone.chip.getByText(/Sized for/).waitFor();
   assert.equal(await phone.chip.locator(".size-note-size").textContent(), desktop);
@@ -32,7 +32,7 @@ pageTest("a phone leaves the desktop's size alone until it wants its own", { win
   assert.notEqual(await terminalSize(server), desktop);
 
   // The phone hands the role of primary viewer back.
-  await phone.page.getByRole("button", { name: "2 people here" }).tap();
+  await phone.page.getByRole("button", { name: "2 viewers" }).tap();
   await phone.page.getByRole("button", { name: "Use the size of your other window" }).tap();
   await until(
     "the desktop's size",
@@ -223,20 +223,20 @@ pageTest("a finger scrolls over a larger terminal", { window: DESKTOP }, async (
 pageTest("all who watch are listed, live", { window: DESKTOP }, async (world) => {
   const { page, terminal } = world;
   const phone = await openViewer(world, { ...PHONE, userAgent: "Mozilla/5.0 (iPhone; iOS 18) Version/18 Safari/604.1" });
-  await page.getByRole("button", { name: "2 people here" }).click();
-  const people = page.getByRole("dialog", { name: "People" }).getByRole("listitem");
-  await people.getByText("Safari on iPhone").waitFor();
-  assert.deepEqual(await people.locator(".person-name").allTextContents(), ["This window", "Safari on iPhone"]);
-  assert.match(await people.nth(1).locator(".hint").textContent(), /^owner, just came, from 127\.0\.0\.1$/);
-  await world.screenshot(page, "people");
+  await page.getByRole("button", { name: "2 viewers" }).click();
+  const viewers = page.getByRole("dialog", { name: "Viewers" }).getByRole("listitem");
+  await viewers.getByText("Safari on iPhone").waitFor();
+  assert.deepEqual(await viewers.locator(".entry-name").allTextContents(), ["This window", "Safari on iPhone"]);
+  assert.match(await viewers.nth(1).locator(".hint").textContent(), /^owner, just joined, from 127\.0\.0\.1$/);
+  await world.screenshot(page, "viewers");
   await phone.page.close();
   await until(
     "one left",
-    () => people.count(),
+    () => viewers.count(),
     (count) => count === 1,
   );
   await page.keyboard.press("Escape");
-  await page.locator(".people-button").waitFor({ state: "hidden" });
+  await page.locator(".viewers-button").waitFor({ state: "hidden" });
   assert.equal(await terminal.run("echo alone"), "alone");
 });
 
@@ -341,8 +341,8 @@ pageTest("the owner shares by links, and sets the rules", { window: DESKTOP }, a
 pageTest("the size is chosen without a mouse", { window: DESKTOP }, async (world) => {
   const { page } = world;
   const other = await openViewer(world, LAPTOP);
-  await other.terminal.command("People");
-  const dialog = other.page.getByRole("dialog", { name: "People" });
+  await other.terminal.command("Viewers");
+  const dialog = other.page.getByRole("dialog", { name: "Viewers" });
   const take = dialog.getByRole("button", { name: "Use my size" });
   await take.focus();
   await other.page.keyboard.press("Enter");

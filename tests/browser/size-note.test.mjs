@@ -2,7 +2,7 @@
 // can do.
 
 import { assert, pageTest, until } from "./harness.mjs";
-import { DESKTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/people.mjs";
+import { DESKTOP, PHONE, invitation, openViewer, terminalSize } from "./harness/viewers.mjs";
 
 /** Reports whether a text is completely visible. */
 function isWhole(words) {
@@ -11,7 +11,7 @@ function isWhole(words) {
 
 pageTest("a phone says in whole words whose size its terminal has", { window: DESKTOP }, async (world) => {
   const phone = await openViewer(world, PHONE);
-  const words = phone.chip.locator(".size-note-words");
+  const words = phone.chip.locator(".size-note-text");
   await words.getByText("Sized for your other window", { exact: true }).waitFor();
   assert.ok(await isWhole(words), "the words are cut");
   await world.screenshot(phone.page, "another-size");
@@ -21,7 +21,7 @@ pageTest("a phone says in whole words whose size its terminal has", { window: DE
     await invitation(world, "reader"),
   );
   await guest.chip.getByText("View only").waitFor();
-  assert.ok(await isWhole(guest.chip.locator(".size-note-words")), "the words are cut");
+  assert.ok(await isWhole(guest.chip.locator(".size-note-text")), "the words are cut");
 });
 
 pageTest("who is left alone with another's size gets their own by itself", { window: DESKTOP }, async (world) => {
@@ -147,7 +147,7 @@ async function recordAnnouncements(page) {
 pageTest("that the size is another window's is said once, and nothing else is", { window: DESKTOP }, async (world) => {
   const { page } = world;
   const announcements = await recordAnnouncements(page);
-  const viewersButton = (count) => page.getByRole("button", { name: `${count} people here` });
+  const viewersButton = (count) => page.getByRole("button", { name: `${count} viewers` });
   const phone = await openViewer(world, PHONE);
   await viewersButton(2).waitFor();
   const third = await openViewer(world, DESKTOP);

@@ -10,7 +10,7 @@ use limpet_shared::{ErrorCode, api::ApiError};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Options, Server, alone::Limpet};
+use crate::harness::{Options, Server, standalone::Limpet};
 
 /// Runs a limpet that is expected not to start.
 fn run_failing(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -27,7 +27,7 @@ async fn a_port_that_is_taken_is_said_to_be_taken_by_whom() {
     let here = [("XDG_RUNTIME_DIR", home)];
     let listen = ready["listen"].as_str().unwrap();
     let (code, said) = run_failing(&["--listen", listen], &here);
-    let advice = format!("Print its link by: limpet link {}", limpet.pid());
+    let advice = format!("To print its link, run: limpet link {}", limpet.pid());
     assert!(code == Some(1) && said.contains(&advice), "{said}");
     let everywhere = listen.replace("127.0.0.1", "0.0.0.0");
     let (code, said) = run_failing(&["--listen", &everywhere], &here);
@@ -60,7 +60,7 @@ async fn a_program_that_cannot_be_started_is_said_at_the_start() {
         assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
         let error: ApiError = refused.json().await.unwrap();
         assert_eq!(error.code, ErrorCode::SpawnFailed);
-        assert!(error.message.contains("check that it is spelled right, installed"), "{}", error.message);
+        assert!(error.message.contains("check its spelling, and that it is installed"), "{}", error.message);
     }
     for options in
         [Options::args(["--", "sh", "-c", "exit"]), Options::args(["--", "/bin/sh"]), Options::default()]

@@ -54,16 +54,20 @@ async fn what_cannot_be_written_to_is_said() {
     let mut options = Options::args(["--", "cat"]).in_container();
     options.wrapper.extend(taken);
     let server = Server::start(options);
-    assert!(server.log().contains("could not listen for `limpet upgrade`"), "{}", server.log());
+    assert!(
+        server.log().contains("`limpet upgrade` and `limpet link` are not available"),
+        "{}",
+        server.log()
+    );
     let (done, said) = server.run_command("link");
-    assert!(!done && said.contains("no limpet of yours is running"), "{said}");
+    assert!(!done && said.contains("you have no running limpet"), "{said}");
     let before = server.server_pid();
     server.signal_keeper(Signal::SIGUSR2);
-    until("another server", || server.log().contains("limpet goes on as") && server.server_pid() != before)
+    until("another server", || server.log().contains("limpet now runs as") && server.server_pid() != before)
         .await;
     drop(server);
     for (args, reason) in [
-        (["--token-file", "/no/token"], "it could not be made: Read-only file system"),
+        (["--token-file", "/no/token"], "could not be created: Read-only file system"),
         (["--state-dir", "/no/state"], "Read-only file system"),
     ] {
         let [program, rest @ ..] = container::WRAPPER;

@@ -20,7 +20,7 @@ const ECHO_SCRIPT: &str = "echo ready; while read line; do echo got $line; done"
 /// Text on the screen of a session whose parsing has been given up, and on all screens if no screen
 /// is parsed.
 const SCREEN_GIVEN_UP_TEXT: &str = "limpet no longer draws this terminal";
-const NO_SCREENS_TEXT: &str = "limpet draws no terminal at the moment";
+const NO_SCREENS_TEXT: &str = "limpet draws no terminals at the moment";
 
 /// Interval at which a screen is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -67,7 +67,7 @@ async fn send_newline(server: &Server, id: &SessionId) {
 }
 
 fn crash_count(server: &Server) -> usize {
-    server.log().matches("the server ended unasked").count()
+    server.log().matches("the server ended unexpectedly").count()
 }
 
 #[tokio::test]
@@ -164,6 +164,6 @@ async fn a_server_that_hangs_is_killed_when_all_is_to_end() {
     assert!(request.timeout(HANG_TIMEOUT).send().await.is_err(), "it does not hang");
     server.signal_keeper(Signal::SIGTERM);
     assert_eq!(server.wait_until_ended().await.code(), Some(1), "sessions did not end in good order");
-    assert!(server.log().contains("the server does not react"), "{}", server.log());
+    assert!(server.log().contains("the server does not respond"), "{}", server.log());
     assert!(!is_running(&job), "nothing is left behind all the same");
 }

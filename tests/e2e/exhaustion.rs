@@ -309,7 +309,7 @@ async fn the_terminal_that_there_is_not_is_refused_in_plain_words() {
     let (status, refusal) = open(&server).await.unwrap_err();
     assert_eq!((status, refusal.code), (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::OutOfResources));
     assert!(
-        refusal.message.starts_with("no more pseudo-terminals: the system allows 4 ("),
+        refusal.message.starts_with("no more pseudo-terminals: the system's limit is 4 ("),
         "{}",
         refusal.message
     );

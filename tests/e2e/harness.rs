@@ -1,16 +1,16 @@
 //! Helpers that the tests are written in.
 
-pub(crate) mod alone;
 pub(crate) mod browser;
 pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod container;
-pub(crate) mod cutter;
 mod event_stream;
 mod faults;
-mod manager;
+pub(crate) mod flaky_proxy;
 mod server;
+mod service_manager;
 mod shown;
+pub(crate) mod standalone;
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ pub(crate) use self::{
     browser::Browser,
     census::Census,
     client::{Client, Hello},
-    cutter::FlakyProxy,
     event_stream::EventStream,
     faults::Faults,
-    manager::ServiceManager,
+    flaky_proxy::FlakyProxy,
     server::{Options, Server, TOKEN},
+    service_manager::ServiceManager,
     shown::Shown,
 };
 

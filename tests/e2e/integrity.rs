@@ -2,7 +2,9 @@
 
 use limpet_shared::{ExitStatus, OutputOffset, SessionId, ViewerId};
 
-use crate::harness::{Client, FlakyProxy, Hello, Options, Server, client::viewer, cutter::SeededRng, within};
+use crate::harness::{
+    Client, FlakyProxy, Hello, Options, Server, client::viewer, flaky_proxy::SeededRng, within,
+};
 
 const LINES: u32 = 40_000;
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{
     Options, Server,
-    alone::{Limpet, is_root, run_failing, set_mode},
+    standalone::{Limpet, is_root, run_failing, set_mode},
 };
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_state_directory_of_others_is_refused() {
     // A successor server continues in spite of the permissions.
     set_mode(&state, 0o777);
     server.kill().await;
-    assert!(server.log().contains("nothing is saved"), "{}", server.log());
+    assert!(server.log().contains("sessions are not saved"), "{}", server.log());
     let sessions: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
     assert_eq!(sessions.len(), 1);
 }
@@ -78,7 +78,7 @@ async fn a_token_file_is_made_and_kept_secret() {
         let ready: Value = serde_json::from_str(&limpet.first_line).unwrap();
         assert_eq!(ready["token"], fs::read_to_string(&path).unwrap().trim());
         links.push(ready["token"].clone());
-        assert_eq!(limpet.end().contains(&format!("made {}", path.display())), is_first);
+        assert_eq!(limpet.end().contains(&format!("created {}", path.display())), is_first);
     }
     assert_eq!(links[0], links[1], "the same link every time");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -156,7 +156,7 @@ async fn programs_of_the_same_user_cannot_look_into_limpet() {
         server.kill().await;
     }
     server.signal_keeper(Signal::SIGUSR2);
-    until("another server", || server.log().contains("limpet goes on as")).await;
+    until("another server", || server.log().contains("limpet now runs as")).await;
     let sessions: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
     assert_eq!(sessions.len(), 4);
 }

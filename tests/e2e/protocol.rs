@@ -3,14 +3,14 @@
 use futures_util::{SinkExt, StreamExt};
 use limpet_shared::{
     ClientMessage, CloseCode, ErrorCode, ExitStatus, OutputOffset, ServerMessage, Winsize,
-    limits::{INPUT_IN_FLIGHT, TEXT_MESSAGE},
+    limits::{MAX_INPUT_IN_FLIGHT_BYTES, MAX_TEXT_MESSAGE_BYTES},
 };
 use tokio_tungstenite::tungstenite::{Message, error::Error};
 
 use crate::harness::{
     Client, Hello, Options, Server,
     client::{connect, data},
-    cutter::SeededRng,
+    flaky_proxy::SeededRng,
     within,
 };
 
@@ -111,7 +111,7 @@ fn broken_messages() -> Vec<(Message, ErrorCode)> {
         (text(r#"{"type":"ack","output":-1}"#), ErrorCode::MalformedMessage),
         (text(r#"{"type":"ack","output":999999}"#), ErrorCode::BadAck),
         (
-            text(&format!(r#"{{"type":"ping","t":{}}}"#, "1".repeat(TEXT_MESSAGE))),
+            text(&format!(r#"{{"type":"ping","t":{}}}"#, "1".repeat(MAX_TEXT_MESSAGE_BYTES))),
             ErrorCode::MalformedMessage,
         ),
         (
@@ -124,7 +124,7 @@ fn broken_messages() -> Vec<(Message, ErrorCode)> {
         (Message::binary(vec![1, 0, 0, 0, 0, 0, 0, 0, 0]), ErrorCode::MalformedFrame),
         (data(u64::MAX, b"x"), ErrorCode::MalformedFrame),
         (data(1, b"x"), ErrorCode::InputGap),
-        (Message::binary(vec![0; INPUT_IN_FLIGHT + 10]), ErrorCode::MalformedFrame),
+        (Message::binary(vec![0; MAX_INPUT_IN_FLIGHT_BYTES + 10]), ErrorCode::MalformedFrame),
     ]
 }
 
@@ -190,8 +190,8 @@ async fn who_sends_more_than_may_be_on_its_way_is_let_go() {
     let id = server.bash("stty raw -echo; echo ready; sleep 1000").await;
     let mut client = Client::attach(&server, &id, Hello::default()).await;
     client.sees("ready").await;
-    client.type_in(&"x".repeat(INPUT_IN_FLIGHT)).await;
-    client.type_in(&"x".repeat(INPUT_IN_FLIGHT / 2)).await;
+    client.type_in(&"x".repeat(MAX_INPUT_IN_FLIGHT_BYTES)).await;
+    client.type_in(&"x".repeat(MAX_INPUT_IN_FLIGHT_BYTES / 2)).await;
     client.wait_for_error(ErrorCode::InputOverflow).await;
     assert_eq!(client.read_to_end().await, (None, Some(CloseCode::Protocol.code())));
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::harness::{Client, Hello, Options, Server, census::is_running, until};
 
-const RESTART_NOTE: &str = "what was here before limpet was started again";
+const RESTART_NOTE: &str = "from before limpet was restarted";
 
 fn options(dir: &Path) -> Options {
     Options::args(["--state-dir", dir.to_str().unwrap()])
@@ -198,14 +198,14 @@ async fn what_lacks_something_at_the_moment_waits_for_another_start() {
     server.wait_until_ended().await;
     for (wrapped, script, words) in [
         (in_mounts, few_terminals, "no more pseudo-terminals"),
-        (in_limits, few_files, "the limit of open files, 90"),
+        (in_limits, few_files, "the limit of 90 open files"),
         (as_it_is, "", "--max-sessions"),
     ] {
         let mut server = Server::start(wrapped(options(), script));
         let there = sessions(&server).await;
         assert_eq!(there.len(), 4, "{}", server.log());
         let log = server.log();
-        let said = |line: &&str| line.contains(words) && line.contains("the next start of limpet");
+        let said = |line: &&str| line.contains(words) && line.contains("at its next start");
         assert_eq!(log.lines().filter(said).count(), SESSIONS - 4, "{log}");
         let files = || {
             let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -243,7 +243,7 @@ async fn a_directory_that_cannot_be_used_is_said() {
     let _server = Server::start(options(dir.path()));
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    for (path, advice) in [(dir.path(), "another limpet uses"), (&file, "name a directory")] {
+    for (path, advice) in [(dir.path(), "another limpet already uses"), (&file, "name a directory")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
         let output = command.args(["--listen", "127.0.0.1:0", "--state-dir"]).arg(path).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

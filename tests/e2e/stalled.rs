@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use limpet_shared::{ServerMessage, SessionId, limits::MAX_WINDOW};
+use limpet_shared::{ServerMessage, SessionId, limits::MAX_WINDOW_BYTES};
 use tokio::task::JoinSet;
 
 use crate::harness::{
@@ -67,7 +67,7 @@ async fn flood(stall: Stall) -> usize {
     let id = server.bash(&script).await;
     let stalled = match stall {
         Stall::Absent => None,
-        _ => Some(Client::attach(&server, &id, Hello::default().window(MAX_WINDOW)).await.silent()),
+        _ => Some(Client::attach(&server, &id, Hello::default().window(MAX_WINDOW_BYTES)).await.silent()),
     };
     let port = stalled.as_ref().map(Client::port);
     let mut tasks = JoinSet::new();

@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask torture` runs it at length; the tests run a short version.
 
-mod pictures;
+mod screen_comparison;
 
 use std::{
     env, fs,
@@ -19,12 +19,12 @@ use limpet_shared::{ExitStatus, InputOffset, ServerMessage, SessionId};
 use sha2::{Digest, Sha256};
 use tokio::{task::JoinSet, time::sleep};
 
-use self::pictures::ScreenComparison;
+use self::screen_comparison::ScreenComparison;
 use crate::harness::{
     Client, Hello, Options, Server,
     census::{resident_memory, threads},
     client::viewer,
-    cutter::SeededRng,
+    flaky_proxy::SeededRng,
     until,
 };
 
@@ -68,7 +68,7 @@ impl TortureConfig {
     fn from_environment() -> Self {
         let number = |name: &str, default| {
             env::var(name)
-                .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+                .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
         };
         Self {
             reconnects: number("TORTURE_RECONNECTS", 200),
@@ -269,7 +269,7 @@ async fn nothing_is_lost_doubled_or_left_whatever_happens() {
     );
     eprintln!(
         "{} reconnects, {kills} kills, {upgrades} upgrades: {} lines to each of {VIEWERS} viewers and {} bytes of keys, \
-         0 lost, 0 doubled; memory of the server {} KiB before, {} KiB after, of the keeper {} and {}; {} threads",
+         0 lost, 0 duplicated; memory of the server {} KiB before, {} KiB after, of the keeper {} and {}; {} threads",
         reconnects.load(Relaxed),
         seen[0],
         typed.confirmed,

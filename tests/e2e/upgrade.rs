@@ -79,7 +79,7 @@ async fn a_server_that_cannot_begin_leaves_the_one_that_serves_in_place() {
     for script in ["#!/bin/sh\nexit 3\n", "no program at all"] {
         install_dir.install_content(script);
         let (done, said) = server.upgrade();
-        assert!(!done && said.contains("limpet goes on as") || said.contains("could not start"), "{said}");
+        assert!(!done && said.contains("limpet continues as") || said.contains("could not start"), "{said}");
         assert_eq!(server.server_pid(), first);
         client.type_in("still here\n").await;
         client.sees("got still here").await;
@@ -113,7 +113,7 @@ async fn assert_falls_back(install_dir: &InstallDir, server: &Server, reason: &s
     let (done, said) = server.upgrade();
     assert!(!done && said.contains(reason), "{reason:?} is not in {said:?}");
     let version = env!("CARGO_PKG_VERSION");
-    assert!(said.ends_with(&format!("limpet goes on as {version}\n")), "{said}");
+    assert!(said.ends_with(&format!("limpet continues as {version}\n")), "{said}");
     client.read_to_end().await;
 
     let mut client = Client::attach(server, &id, hello.resume(&epoch, received)).await;
@@ -166,7 +166,7 @@ async fn a_server_that_never_says_hello_is_waited_for_no_longer_than_it_may_take
     let first = server.server_pid();
     install_dir.install_script("/usr/bin/env -S python3", &format!("{HANDSHAKE_PYTHON}time.sleep(1000)\n"));
     let (done, said) = server.upgrade();
-    assert!(!done && said.contains("did not say that it is there"), "{said}");
+    assert!(!done && said.contains("the new server did not respond in time"), "{said}");
     assert_eq!(server.server_pid(), first);
     client.type_in("still here\n").await;
     client.sees("got still here").await;
@@ -184,6 +184,6 @@ async fn a_server_that_never_answers_is_followed_by_the_one_from_before() {
     let script = format!("{HANDSHAKE_PYTHON}greet(); serve(welcomed()); time.sleep(1000)\n");
     install_dir.install_script("/usr/bin/env -S python3", &script);
     assert_falls_back(&install_dir, &server, "signal: 9").await;
-    assert!(server.log().contains("the server does not react"), "{}", server.log());
+    assert!(server.log().contains("the server does not respond"), "{}", server.log());
     until("nothing to be left of it", || server.census() == before).await;
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use limpet::{
-    keeper::{KeeperClient, Life},
+    keeper::{KeeperClient, ProgramHandles},
     pty::{EndMode, Program, Pty, Read},
 };
 use limpet_shared::{SessionId, Winsize};
@@ -44,7 +44,7 @@ pub(crate) async fn run_session(keeper: KeeperClient, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
     let name = SessionId::from_random(limpet::random::bytes());
     let resources = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
-    let Life { program, pipe } = resources.life.unwrap();
+    let ProgramHandles { program, pipe } = resources.program.unwrap();
     let (pty, child) = program.watch().unwrap();
     let pty = Arc::new(pty);
     let (to_browser, mut at_browser) = mpsc::channel(16);
@@ -111,7 +111,7 @@ async fn terminal_to_browser(pty: Arc<Pty>, browser: mpsc::Sender<Vec<u8>>) -> i
                 let sent = browser.send(buffer[..count].to_vec()).await;
                 sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
             }
-            Read::Dry => pty.readable().await?,
+            Read::Empty => pty.readable().await?,
             Read::End => return Ok(()),
         }
     }

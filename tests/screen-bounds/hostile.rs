@@ -111,7 +111,7 @@ pub(crate) fn check(case: &[u8]) {
     let (mut largest, before) = (now, memory::live());
     memory::reset_peak();
     let mut screen = Screen::new(now, SCROLLBACK_ROWS);
-    screen.answer(true);
+    screen.set_answering(true);
     for action in &actions {
         match action {
             Action::Print(output) => {
@@ -132,7 +132,7 @@ pub(crate) fn check(case: &[u8]) {
     // Both screens give the same answers.
     let answers = screen.take_answers();
     let mut other = Screen::new(initial_size(case), SCROLLBACK_ROWS);
-    other.answer(true);
+    other.set_answering(true);
     for action in &actions {
         match action {
             Action::Print(output) => other.feed(output),
@@ -157,7 +157,7 @@ fn initial_size(case: &[u8]) -> Winsize {
 fn print(screen: &mut Screen, size: Winsize, mut output: &[u8]) {
     let per_byte = Screen::max_steps_per_byte(size);
     // A function that ends here may have begun before.
-    let begun = screen.snapshot(0).unfinished as u64;
+    let begun = screen.snapshot(0).unfinished_bytes as u64;
     let slice = SLICE_BUDGET_STEPS + MAX_EXCESS_STEPS;
     let (all, start, allocated) = (output.len() as u64, screen.steps(), memory::allocated());
     let mut swept = 0;
@@ -188,5 +188,5 @@ fn assert_same(one: &Screen, other: &Screen) {
     let (one, other) = (one.snapshot(usize::MAX), other.snapshot(usize::MAX));
     let text = |output: &[u8]| String::from_utf8_lossy(output).into_owned();
     assert_eq!(text(&one.output), text(&other.output), "cuts change nothing");
-    assert_eq!((one.unfinished, one.left_out), (other.unfinished, other.left_out));
+    assert_eq!((one.unfinished_bytes, one.omitted_rows), (other.unfinished_bytes, other.omitted_rows));
 }

@@ -161,7 +161,7 @@ fn the_rule_of_widths_is_told() {
     for (text, told) in [("", 2), ("\x1b[?2027h", 1), ("\x1b[?2027h\x1b[!p", 2), ("\x1b[?2027h\x1bc", 2)] {
         let output = format!("{text}\x1b[?2027$p");
         let mut screen = Screen::new(Winsize::cells(10, 3), 0);
-        screen.answer(true);
+        screen.set_answering(true);
         screen.feed(output.as_bytes());
         let answer = format!("\x1b[?2027;{told}$y");
         assert_eq!(String::from_utf8(screen.take_answers()).unwrap(), answer);
@@ -173,7 +173,7 @@ fn the_rule_of_widths_is_told() {
 fn a_colour_that_is_set_and_asked_for_at_once_is_the_new_one() {
     let answer = |output: &[u8]| {
         let mut screen = Screen::new(Winsize::cells(10, 3), 0);
-        screen.answer(true);
+        screen.set_answering(true);
         screen.feed(output);
         String::from_utf8(screen.take_answers()).unwrap()
     };

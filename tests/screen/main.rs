@@ -189,7 +189,7 @@ fn questions_are_answered_alike() {
         let modes = MODES.map(|mode| QUERIES.map(|query| query.replace('#', &mode.to_string())).concat());
         stream.steps.push(Step::Output(modes.concat().into_bytes()));
         let mut screen = Screen::new(stream.size, 50);
-        screen.answer(true);
+        screen.set_answering(true);
         for step in &stream.steps {
             match step {
                 Step::Output(bytes) => screen.feed(bytes),
@@ -202,7 +202,7 @@ fn questions_are_answered_alike() {
             versionless(String::from_utf8(screen.take_answers()).unwrap()),
             versionless(oracle.answers(&stream))
         );
-        screen.answer(false);
+        screen.set_answering(false);
         screen.feed(b"\x1b[c\x1b[6n");
         assert_eq!(screen.take_answers(), b"", "nobody is asked");
     }

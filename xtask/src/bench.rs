@@ -41,7 +41,7 @@ impl Options {
                 }
                 "--against" => options.against.extend(value()?.split(',').map(str::to_owned)),
                 "--docs" => options.docs = true,
-                _ => bail!("{word} is not understood; {USAGE}"),
+                _ => bail!("unknown argument {word}; {USAGE}"),
             }
         }
         Ok(options)
@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
     build(workspace)?;
     let browser = find_browser(workspace, &options)?;
-    print_status("bench", "building what measures");
+    print_status("bench", "building the benchmark");
     shell::run(workspace.cargo(["build", "--release", "--package", "limpet-bench"]))?;
     let mut bench = workspace.command(workspace.target_dir().join("release/limpet-bench"));
     bench.arg("run").arg("--limpet").arg(workspace.release_binary());

@@ -76,7 +76,7 @@ pub(crate) fn page(workspace: &Workspace) -> anyhow::Result<()> {
     let bundle = Bundle { workspace, parts: parts_dir(workspace), dist: workspace.path("dist") };
     let index = bundle.dist.join("index.html");
     let html = read(&index)?;
-    let page = Page::parse(&html).with_context(|| format!("could not make out {}", index.display()))?;
+    let page = Page::parse(&html).with_context(|| format!("could not parse {}", index.display()))?;
 
     bundle.check_limits()?;
     let style = bundle.bundle_styles(&page.styles)?;
@@ -113,7 +113,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn parse(html: &'a str) -> anyhow::Result<Self> {
-        let (before, rest) = html.split_once(BUNDLE_MARK).context("it has no mark")?;
+        let (before, rest) = html.split_once(BUNDLE_MARK).context("the bundling comment is missing")?;
         let (head, _) = rest.split_once("</head>").context("it has no head")?;
         let after = &rest[head.len()..];
         let quoted = |(_, text): (usize, &str)| text.split(['"', '\'']).next().unwrap_or_default().to_owned();
@@ -122,7 +122,7 @@ impl<'a> Page<'a> {
         let script = quoted((0, &head[script + "'./".len()..]));
         let link = "<link rel=\"stylesheet\" href=\"./";
         let styles = head.match_indices(link).map(|(at, _)| quoted((at, &head[at + link.len()..]))).collect();
-        let script = script.strip_suffix(".js").context("its script is none")?.to_owned();
+        let script = script.strip_suffix(".js").context("its script's name does not end in .js")?.to_owned();
         Ok(Self { before, after, script, styles })
     }
 }
@@ -132,7 +132,7 @@ fn use_trusted_types(script: &str) -> anyhow::Result<String> {
     let sinks = script.matches(HTML_SINK).count();
     ensure!(
         sinks > 0 && sinks == script.matches(".innerHTML").count(),
-        "wasm-bindgen makes HTML in another way than it did"
+        "wasm-bindgen's code for HTML has changed"
     );
     Ok([TRUSTED_TYPES_POLICY, &script.replace(HTML_SINK, TRUSTED_SINK)].concat())
 }
@@ -140,7 +140,7 @@ fn use_trusted_types(script: &str) -> anyhow::Result<String> {
 /// Shortens the names of a module's imports, in the module and in wasm-bindgen's script, and
 /// returns that script.
 fn shorten_import_names(module: &Path, script: &str) -> anyhow::Result<String> {
-    let error = || format!("could not name anew what {} imports", module.display());
+    let error = || format!("could not rename the imports of {}", module.display());
     let content = fs::read(module).with_context(error)?;
     let (content, script) = names::shorten(&content, script, GLUE_MODULE).with_context(error)?;
     fs::write(module, content).with_context(error)?;

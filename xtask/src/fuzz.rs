@@ -60,7 +60,7 @@ fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
     let program = build_target(workspace)?;
     let folder = |name| -> anyhow::Result<PathBuf> {
         let folder = workspace.target_dir().join("fuzz").join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
         Ok(folder)
     };
     let (corpus, found) = (folder("corpus")?, folder("found")?);
@@ -75,10 +75,9 @@ fn fuzz(workspace: &Workspace, seconds: u64) -> anyhow::Result<()> {
         "-print_final_stats=1".to_owned(),
         "-verbosity=0".to_owned(),
     ]);
-    print_status("fuzz", &format!("for {seconds} s; what is learned stays in {}", corpus.display()));
-    shell::run(fuzzer).with_context(|| {
-        format!("the case is in {}; try it again by: cargo xtask fuzz FILE", found.display())
-    })
+    print_status("fuzz", &format!("for {seconds} s; the corpus is kept in {}", corpus.display()));
+    shell::run(fuzzer)
+        .with_context(|| format!("the case is in {}; to rerun it: cargo xtask fuzz FILE", found.display()))
 }
 
 /// Builds the fuzz target, and returns its path.

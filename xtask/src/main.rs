@@ -1,7 +1,7 @@
 //! `cargo xtask`: set-up, build, run and test in one command each.
 //!
 //! Every command does all of its own set-up, says what it does, and skips what is already done.
-#![expect(clippy::print_stderr, reason = "this program talks to whoever waits for it")]
+#![expect(clippy::print_stderr, reason = "this program reports to the terminal")]
 
 mod bench;
 mod bundle;
@@ -35,22 +35,22 @@ use anyhow::{Context, bail};
 use self::{needs::Need, shell::print_status, workspace::Workspace};
 
 const HELP: &str = "\
-cargo xtask COMMAND: everything there is to do with limpet's sources.
+cargo xtask COMMAND: commands for working on limpet.
 
   run [-- FLAGS]    build the page and the server, and start it; FLAGS go to limpet
   build             build the one binary, target/release/limpet
   dev [-- FLAGS]    serve the page with live reload by `trunk serve`, and the server beside it
   test [STEP ...]   run all tests, or just some steps of them: fmt clippy deny unit wasm e2e fuzz browser bench
   bench [--quick] [--check] [--only PART,...] [--scene TEXT] [--against NAME,...] [--peer NAME=COMMAND] [--docs]
-                    measure limpet beside floors and other servers; see docs/performance.md
+                    measure limpet against lower bounds and other servers; see docs/performance.md
   torture [RECONNECTS [KILLS [UPGRADES [SEED]]]]
                     kill and replace the server under load, by default 10000, 200 and 200 times; nothing may be lost
   fuzz [SECONDS | FILE ...]
-                    look for output that harms the server's screen, by default for an hour; or try cases again
-  setup             fetch and build the tools that the others would, and no more
+                    search for output that harms the server's screen, by default for an hour, or rerun cases
+  setup             only fetch and build the tools that the other commands need
   help              show this
 
-On a new machine rustup, Node.js with npm, and a C compiler have to be there; the rest is set up on the way.";
+A new machine needs rustup, Node.js with npm, and a C compiler; everything else is set up on demand.";
 
 fn main() -> ExitCode {
     let mut words = env::args_os();

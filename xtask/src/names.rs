@@ -56,7 +56,7 @@ impl Shortener {
                 put_sized(&mut written, name);
             }
             let kind = take(&mut section, 1)?;
-            ensure!(kind == [FUNCTION_KIND], "it imports something that is no function");
+            ensure!(kind == [FUNCTION_KIND], "it imports something other than a function");
             written.push(FUNCTION_KIND);
             put_number(&mut written, take_number(&mut section)?);
         }
@@ -66,7 +66,7 @@ impl Shortener {
     /// Replaces a name in the script, and returns the new one.
     fn rename(&mut self, name: &str) -> anyhow::Result<String> {
         let key = format!(" {name}: ");
-        ensure!(self.script.matches(&key).count() == 1, "{name} does not stand in the script once");
+        ensure!(self.script.matches(&key).count() == 1, "{name} does not occur exactly once in the script");
         let short = name_of(self.count);
         self.count += 1;
         self.script = self.script.replacen(&key, &format!(" {short}: "), 1);
@@ -105,7 +105,7 @@ fn take_number(bytes: &mut &[u8]) -> anyhow::Result<u32> {
             return Ok(number);
         }
     }
-    bail!("it has a number of too many bytes")
+    bail!("it contains an overlong number")
 }
 
 fn put_sized(to: &mut Vec<u8>, bytes: &[u8]) {

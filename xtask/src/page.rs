@@ -46,7 +46,7 @@ pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
     let mut trunk = tools::trunk_command(workspace, split::make_wasm_bindgen_link(workspace)?)?;
     trunk.args(["build", "--release", "--offline", "--features", "split"]);
     shell::run(trunk)?;
-    print_status("page", "putting it together");
+    print_status("page", "bundling");
     bundle::page(workspace)?;
     print_status("page", "compressing");
     compress::compress_folder(&workspace.path("dist"))?;

@@ -72,7 +72,7 @@ impl Proxy {
         let folder = self.folder()?;
         // The folder gets its final name when it is complete.
         let part = folder.with_extension("part");
-        fs::create_dir_all(&part).with_context(|| format!("could not make {}", part.display()))?;
+        fs::create_dir_all(&part).with_context(|| format!("could not create {}", part.display()))?;
         if download(name, &part).is_err() {
             print_status(name, "fetching the list of packages");
             system::update_package_list()
@@ -88,7 +88,7 @@ impl Proxy {
                 fs::remove_file(&package)?;
             }
         }
-        fs::rename(&part, &folder).with_context(|| format!("could not make {}", folder.display()))?;
+        fs::rename(&part, &folder).with_context(|| format!("could not create {}", folder.display()))?;
         let program = self.program()?;
         // The program uses the system's libraries, so this checks that it can run.
         shell::capture(Command::new(program).arg(self.version_argument())).with_context(|| advice(name))?;

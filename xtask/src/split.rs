@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const PAGE_NAME: &str = "limpet-frontend";
 /// Name that wasm-split gives to the script that loads the rest.
 pub(crate) const LOADER_SCRIPT: &str = "__wasm_split.js";
-/// The rest, under the name that `frontend/src/rest.rs` determines.
+/// The rest, under the name that `frontend/src/lazy_page.rs` determines.
 pub(crate) const REST_MODULE: &str = "split_page.wasm";
 
 const BINDGEN: &str = "wasm-bindgen";
@@ -38,12 +38,12 @@ pub(crate) fn parts_dir(workspace: &Workspace) -> PathBuf {
 pub(crate) fn make_wasm_bindgen_link(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let folder = parts_dir(workspace).join("bin");
     let link = folder.join(BINDGEN);
-    fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     if link.is_symlink() {
         fs::remove_file(&link).with_context(|| format!("could not replace {}", link.display()))?;
     }
     let own_path = env::current_exe().context("could not find this program itself")?;
-    symlink(own_path, &link).with_context(|| format!("could not make {}", link.display()))?;
+    symlink(own_path, &link).with_context(|| format!("could not create {}", link.display()))?;
     Ok(folder)
 }
 

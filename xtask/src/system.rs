@@ -38,14 +38,14 @@ pub(crate) fn install_package(program: &str, package: &str) -> anyhow::Result<()
     if shell::is_on_path(program) {
         return Ok(());
     }
-    apt_install(&[package], "what is asked for needs")
+    apt_install(&[package], "this command needs")
 }
 
 /// Installs Debian packages, or fails with a message that names them and `who` needs them.
 fn apt_install(packages: &[&str], who: &str) -> anyhow::Result<()> {
     let list = packages.join(" ");
     if !shell::is_on_path("apt-get") {
-        bail!("{who} these programs, by the names of their Debian packages: {list}; please install them");
+        bail!("{who} these programs (Debian package names): {list}; please install them");
     }
     print_status("programs", &format!("installing by apt-get: {list}"));
     for words in [&["update", "--quiet=2"][..], &["install", "--quiet=2", "--yes", "--no-install-recommends"]]

@@ -38,7 +38,7 @@ const BROWSER_NEEDS: [Need; 7] = [
 ];
 
 const STEPS: [Step; 11] = [
-    Step { name: "fmt", description: "is the code formatted?", needs: &[Need::Rustfmt], run: fmt },
+    Step { name: "fmt", description: "formatting", needs: &[Need::Rustfmt], run: fmt },
     Step { name: "tidy", description: "is the language plain?", needs: &[], run: crate::tidy::run },
     Step {
         name: "clippy",
@@ -68,14 +68,14 @@ const STEPS: [Step; 11] = [
     },
     Step {
         name: "fuzz",
-        description: "a minute of output that means harm",
+        description: "fuzzing of the screen for a minute",
         needs: &[Need::Cxx],
         run: crate::fuzz::test,
     },
     Step { name: "browser", description: "the real page, in Chromium", needs: &BROWSER_NEEDS, run: browser },
     Step {
         name: "bench",
-        description: "do figures come out? not: what are they?",
+        description: "the benchmark runs (its figures are not checked)",
         needs: &BROWSER_NEEDS,
         run: bench,
     },
@@ -169,7 +169,7 @@ fn e2e(workspace: &Workspace) -> anyhow::Result<()> {
 fn browser(workspace: &Workspace) -> anyhow::Result<()> {
     build(workspace)?;
     let artifacts = workspace.path("artifacts");
-    fs::create_dir_all(&artifacts).with_context(|| format!("could not make {}", artifacts.display()))?;
+    fs::create_dir_all(&artifacts).with_context(|| format!("could not create {}", artifacts.display()))?;
     let folder = workspace.path("tests/browser");
     let mut node = Command::new("node");
     node.current_dir(&folder).arg("--test").arg("--test-concurrency=1").args(test_files(&folder)?);

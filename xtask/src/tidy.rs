@@ -27,13 +27,19 @@ const RIDDLES: [&str; 6] = ["What", "Who", "Whether", "Where", "How", "One"];
 const MAX_RIDDLES_PERCENT: usize = 4;
 
 /// Names of types and modules that the glossary has replaced.
-const RETIRED: [&str; 23] = [
+const RETIRED: [&str; 32] = [
     "Beginning",
+    "Begun",
+    "Copies",
+    "Doubt",
     "Estate",
     "Farewell",
+    "Followed",
     "Inlet",
     "Keeping",
     "Lane",
+    "Leftovers",
+    "Links",
     "Living",
     "Onlooker",
     "Pictures",
@@ -49,7 +55,10 @@ const RETIRED: [&str; 23] = [
     "MUCH",
     "PATIENCE",
     "UNTAKEN",
+    "distrust",
+    "glimpse",
     "inlet",
+    "leave_behind",
     "pile",
 ];
 

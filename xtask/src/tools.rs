@@ -80,7 +80,7 @@ impl Tool {
         // By default, cargo would use this workspace's target folder and hold its lock.
         cargo.env("CARGO_TARGET_DIR", root.join("target"));
         shell::run(cargo)?;
-        fs::remove_dir_all(root.join("target")).context("could not remove what is left of a tool's build")
+        fs::remove_dir_all(root.join("target")).context("could not remove a tool's build folder")
     }
 
     /// Returns the path of one of its programs.

@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[OsString]) -> anyhow::Result<(
     cargo.args(["--exact", "torture::nothing_is_lost_doubled_or_left_whatever_happens", "--nocapture"]);
     for (at, (name, default)) in PARAMETERS.into_iter().enumerate() {
         let value =
-            words.get(at).map_or(Some(default), |word| word.to_str()).context("a measure is a number")?;
+            words.get(at).map_or(Some(default), |word| word.to_str()).context("arguments must be numbers")?;
         if value.parse::<u64>().is_err() {
             bail!("{value} is no number");
         }

@@ -19,7 +19,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Returns the workspace that this program was built from.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in a workspace")?;
         Ok(Self { root: root.to_owned() })
     }
 

@@ -4,23 +4,23 @@
 mod cursor;
 mod edit;
 mod mode;
-mod place;
+mod snapshot_command;
 mod string;
 
 pub(super) use self::{
-    place::{MAX_PLACED_SCREENS, SNAPSHOT_COMMAND},
+    snapshot_command::{MAX_CLIPPED_SCREENS, SNAPSHOT_COMMAND},
     string::MAX_TITLES,
 };
 use super::{
-    answer,
+    answers,
     charset::Charset,
     params::Params,
     parser::{Function, Perform, Text},
+    pending_function::RowChange,
     row::Cell,
     sgr,
     style::Attributes,
     terminal::Terminal,
-    unfinished::RowChange,
 };
 
 /// Prefixes and intermediates, as the parser packs them.
@@ -42,7 +42,7 @@ const STRING_STEPS_PER_BYTE: usize = 4;
 /// The terminal that output is parsed for, and its answers.
 pub(super) struct Performer<'a> {
     pub(super) terminal: &'a mut Terminal,
-    pub(super) answers: &'a mut answer::Answers,
+    pub(super) answers: &'a mut answers::Answers,
 }
 
 /// Steps of a control, without those of the rows and cells that it changes.

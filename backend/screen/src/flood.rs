@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Screen, plain::Scanner};
+    use crate::{Screen, plain::PlainOutputScanner};
 
     #[test]
     fn only_what_nobody_could_see_is_left_out() {
@@ -185,17 +185,17 @@ mod tests {
             let (mut all, mut less) = (screen(), screen());
             all.feed(&flood);
             let mut plain = None;
-            let mut scanner = Scanner::new(0);
+            let mut scanner = PlainOutputScanner::new(0);
             scanner.scan(&flood, |stretch, _| { plain.get_or_insert(stretch.end); });
             let plain = usize::try_from(plain.unwrap_or(scanner.plain().end)).unwrap();
-            if let Some((glimpse, rows)) = less.glimpse((&flood[..plain], b""), 2, u64::MAX) {
+            if let Some((preview, rows)) = less.preview((&flood[..plain], b""), 2, u64::MAX) {
                 let mut all = screen();
                 all.feed(&flood[..plain]);
-                let (all, glimpse) = (all.snapshot(2), glimpse.snapshot(2));
-                prop_assert_eq!(all.output, glimpse.output);
-                prop_assert_eq!((glimpse.left_out, rows <= all.left_out + 2), (0, true));
+                let (all, preview) = (all.snapshot(2), preview.snapshot(2));
+                prop_assert_eq!(all.output, preview.output);
+                prop_assert_eq!((preview.omitted_rows, rows <= all.omitted_rows + 2), (0, true));
             }
-            let left_out = less.leave_out(&flood[..plain]);
+            let left_out = less.skip_flood(&flood[..plain]);
             less.feed(&flood[left_out..]);
             prop_assert_eq!(all.snapshot(usize::MAX).output, less.snapshot(usize::MAX).output);
         }

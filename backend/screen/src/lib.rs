@@ -9,18 +9,19 @@
 //!   them.
 //! * [`buffer`] is a grid of [`row`]s with its [`scrollback`]; [`reflow`] changes its size.
 
-mod answer;
+mod answers;
 mod buffer;
 mod charset;
-mod clearing;
+mod clear;
 mod control;
 mod flood;
 mod insert;
-mod leftovers;
+mod interner;
 mod modes;
 mod palette;
 mod params;
 mod parser;
+mod pending_function;
 mod plain;
 mod print;
 mod reflow;
@@ -28,13 +29,12 @@ mod row;
 mod scrollback;
 mod sgr;
 mod snapshot;
+mod stale_modes;
 mod style;
 mod sweep;
-mod table;
 mod tables;
 mod tabs;
 mod terminal;
-mod unfinished;
 mod width;
 
 use std::mem;
@@ -47,15 +47,15 @@ use limpet_shared::{
 use memchr::memchr_iter;
 
 use self::{
-    answer::Answers,
-    control::{MAX_PLACED_SCREENS, Performer},
+    answers::Answers,
+    control::{MAX_CLIPPED_SCREENS, Performer},
     flood::SkippablePrefix,
     parser::Parser,
     scrollback::Scrollback,
     tables::{CLUSTER_BYTES, MAX_LINKS_BYTES, MAX_SHARED_BYTES, STYLE_BYTES},
     terminal::Terminal,
 };
-pub use self::{leftovers::Leftovers, plain::Scanner};
+pub use self::{plain::PlainOutputScanner, stale_modes::StaleModes};
 
 /// Minimum number of columns: a wide character needs two.
 const MIN_COLUMNS: usize = 2;
@@ -113,9 +113,9 @@ pub struct Snapshot {
     pub output: Vec<u8>,
     /// Number of bytes at the end of `output` that begin a character or a control function. They
     /// are there because the output fed so far ends inside one.
-    pub unfinished: usize,
+    pub unfinished_bytes: usize,
     /// Number of scrollback rows that are not in `output`.
-    pub left_out: usize,
+    pub omitted_rows: usize,
 }
 
 /// A screen as text.
@@ -195,7 +195,7 @@ impl Screen {
     /// Reports whether the next byte begins a new character or control function, so that other
     /// output can be inserted here without splitting one of the program's.
     #[must_use]
-    pub fn is_between(&self) -> bool {
+    pub fn is_at_boundary(&self) -> bool {
         self.parser.is_in_ground_state() && !self.is_unfinished()
     }
 
@@ -239,7 +239,7 @@ impl Screen {
     #[must_use]
     pub fn memory_bound(size: Winsize, scrollback: usize) -> usize {
         let (columns, rows) = grid_size(size);
-        let screen_cells = (2 + MAX_PLACED_SCREENS) * (columns + 1) * rows;
+        let screen_cells = (2 + MAX_CLIPPED_SCREENS) * (columns + 1) * rows;
         let scrollback_cells = columns.saturating_mul(scrollback);
         let shared = |cells: usize| cells.saturating_mul(MAX_SHARED_BYTES_PER_CELL);
         let all_cells = screen_cells.saturating_add(scrollback_cells);
@@ -258,22 +258,22 @@ impl Screen {
 
     /// Returns the length of the part of `plain` that can be skipped because nothing of it would be
     /// visible in the end, and prepares the screen for the rest. `plain` is the output to be fed
-    /// next; a [`Scanner`] must have found it plain.
+    /// next; a [`PlainOutputScanner`] must have found it plain.
     #[must_use]
-    pub fn leave_out(&mut self, plain: &[u8]) -> usize {
+    pub fn skip_flood(&mut self, plain: &[u8]) -> usize {
         let limit = self.terminal.primary.scrollback.limit();
         let Some(prefix) = self.find_skippable_prefix(plain, limit) else { return 0 };
         self.skip(&prefix);
         prefix.len
     }
 
-    /// Returns a preview: the screen as it will be after `plain`, which a [`Scanner`] has found
-    /// plain, and `rest`, which may be anything, but with at most `history` rows of scrollback.
-    /// Also returns a lower bound of the rows of scrollback that this screen itself will have by
-    /// then.
+    /// Returns a preview: the screen as it will be after `plain`, which a [`PlainOutputScanner`]
+    /// has found plain, and `rest`, which may be anything, but with at most `history` rows of
+    /// scrollback. Also returns a lower bound of the rows of scrollback that this screen itself
+    /// will have by then.
     ///
     /// Returns `None` unless most of `plain` can be skipped and the rest parsed in `budget` steps.
-    pub fn glimpse(
+    pub fn preview(
         &mut self,
         (plain, rest): (&[u8], &[u8]),
         history: usize,
@@ -283,27 +283,27 @@ impl Screen {
         let prefix = self.find_skippable_prefix(plain, history.min(limit))?;
         let scrollback =
             mem::replace(&mut self.terminal.primary.scrollback, Scrollback::new(history.min(limit)));
-        let mut glimpse = self.clone();
-        glimpse.skip(&prefix);
-        let until = glimpse.steps().saturating_add(budget);
-        let mut is_complete = glimpse.feed_with_sweeps(&plain[prefix.len..], budget);
+        let mut preview = self.clone();
+        preview.skip(&prefix);
+        let until = preview.steps().saturating_add(budget);
+        let mut is_complete = preview.feed_with_sweeps(&plain[prefix.len..], budget);
         // Lines move the cursor down before they scroll anything.
         let lines = memchr_iter(b'\n', plain).count() + self.terminal.primary.y + 1;
         let rows = limit.min(scrollback.len() + lines.saturating_sub(self.terminal.rows));
         // At least this many rows scroll out, and the saved row with them as long as the scrollback
         // has room.
         let scrolled = history.min(limit) + self.terminal.rows;
-        glimpse.terminal.primary.rebase_saved_cursor(limit.min(scrollback.len() + scrolled));
+        preview.terminal.primary.rebase_saved_cursor(limit.min(scrollback.len() + scrolled));
         self.terminal.primary.scrollback = scrollback;
-        is_complete &= glimpse.feed_with_sweeps(rest, until.saturating_sub(glimpse.steps()));
-        is_complete.then_some((glimpse, rows))
+        is_complete &= preview.feed_with_sweeps(rest, until.saturating_sub(preview.steps()));
+        is_complete.then_some((preview, rows))
     }
 
     /// Finds the part of plain output that need not be parsed if only the last `history` rows of
     /// scrollback have to be right.
     fn find_skippable_prefix(&self, plain: &[u8], history: usize) -> Option<SkippablePrefix> {
         let Terminal { columns, rows, modes, .. } = &self.terminal;
-        let is_plain = self.is_between() && self.terminal.scrolls_into_scrollback();
+        let is_plain = self.is_at_boundary() && self.terminal.scrolls_into_scrollback();
         let columns = if modes.autowrap { *columns } else { usize::MAX / 2 };
         is_plain.then(|| flood::find(plain, history + 2 * rows, columns)).flatten()
     }
@@ -359,8 +359,8 @@ impl Screen {
         let mut output = snapshot::write(&self.terminal, history);
         let finished = output.len();
         self.parser.write_unfinished(&mut output);
-        let left_out = self.terminal.primary.scrollback.len().saturating_sub(history);
-        Snapshot { unfinished: output.len() - finished, output, left_out }
+        let omitted_rows = self.terminal.primary.scrollback.len().saturating_sub(history);
+        Snapshot { unfinished_bytes: output.len() - finished, output, omitted_rows }
     }
 
     /// Returns the screen as text, without scrollback.
@@ -382,7 +382,7 @@ impl Screen {
     }
 
     /// Sets whether the screen answers the program's queries from now on.
-    pub fn answer(&mut self, wanted: bool) {
+    pub fn set_answering(&mut self, wanted: bool) {
         self.answers.set_enabled(wanted);
     }
 

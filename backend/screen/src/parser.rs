@@ -5,8 +5,8 @@
 //! at the same screen: C1 controls count in their UTF-8 form only, and `ESC` ends an OSC whatever
 //! follows.
 
-mod runs;
-mod unfinished;
+mod fast_path;
+mod state_output;
 mod utf8;
 
 use self::utf8::{Decoded, Decoder};

@@ -31,7 +31,7 @@ enum State {
 /// A stretch is plain for every parser that is in its ground state somewhere in it, from there on.
 /// If that place is inside a sequence, the rest of the sequence is text.
 #[derive(Debug)]
-pub struct Scanner {
+pub struct PlainOutputScanner {
     /// Start of the current plain stretch.
     plain_start: u64,
     /// End of the output examined so far.
@@ -41,7 +41,7 @@ pub struct Scanner {
     state: State,
 }
 
-impl Scanner {
+impl PlainOutputScanner {
     /// Creates a scanner for output that begins at offset `start`.
     #[must_use]
     pub fn new(start: u64) -> Self {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn ends(pieces: &[&[u8]]) -> (Vec<(Range<u64>, u64)>, Range<u64>) {
-        let (mut scanner, mut ends) = (Scanner::new(100), Vec::new());
+        let (mut scanner, mut ends) = (PlainOutputScanner::new(100), Vec::new());
         for piece in pieces {
             scanner.scan(piece, |stretch, known| ends.push((stretch, known)));
         }

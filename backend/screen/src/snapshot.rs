@@ -2,7 +2,7 @@
 //!
 //! Nothing in it makes a terminal answer, ring, or touch the clipboard.
 
-mod beyond;
+mod clipped;
 mod pen;
 mod rows;
 mod state;
@@ -71,9 +71,9 @@ impl<'a> Writer<'a> {
 
     /// Writes one buffer; the terminal's own is in use and blank.
     fn write_buffer(&mut self, buffer: &Buffer, history: usize) {
-        let left_out = buffer.scrollback.len().saturating_sub(history);
+        let omitted_rows = buffer.scrollback.len().saturating_sub(history);
         let columns = self.columns;
-        let scrolled = buffer.scrollback.iter_from(left_out).map(move |mut row| {
+        let scrolled = buffer.scrollback.iter_from(omitted_rows).map(move |mut row| {
             row.clip(columns);
             row
         });

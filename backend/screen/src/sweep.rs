@@ -1,11 +1,11 @@
 //! Dropping styles, grapheme clusters and hyperlinks that no cell uses any more.
 
 use super::{
+    pending_function::UnfinishedFunction,
     row::{Glyph, Row},
     scrollback::{Scrollback, Shared},
     tables::{MAX_SHARED_BYTES, Tables},
     terminal::Terminal,
-    unfinished::UnfinishedFunction,
 };
 
 /// Steps to check a table entry, or to drop it.

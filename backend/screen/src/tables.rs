@@ -5,10 +5,10 @@ use std::sync::Arc;
 use limpet_shared::limits::MAX_CLUSTER_CHARS;
 
 use super::{
+    interner::Interner,
     row::{Glyph, Row, StyleId},
     scrollback::Shared,
     style::{LinkId, Style},
-    table::Table,
 };
 
 /// Maximum size of a screen's hyperlinks, in bytes. Text in further links has none until others are
@@ -63,9 +63,9 @@ pub(super) enum LinkName {
 /// The tables of styles and of the values that do not fit into a cell.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
-    styles: Table<Style>,
-    clusters: Table<Arc<str>>,
-    links: Table<Arc<Hyperlink>>,
+    styles: Interner<Style>,
+    clusters: Interner<Arc<str>>,
+    links: Interner<Arc<Hyperlink>>,
     /// Size of the links, in bytes.
     links_bytes: usize,
     /// Size of the links after the last sweep, in bytes.

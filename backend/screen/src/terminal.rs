@@ -4,14 +4,14 @@
 use super::{
     buffer::Buffer,
     charset::Charsets,
-    leftovers::Leftovers,
     modes::{Keyboard, Modes, MouseEncoding, MouseTracking},
     palette::Palette,
+    pending_function::UnfinishedFunction,
     row::{Cell, ClippedCells, StyleId},
+    stale_modes::StaleModes,
     style::Style,
     sweep::Discarded,
     tables::Tables,
-    unfinished::UnfinishedFunction,
     width::Preceding,
 };
 
@@ -51,9 +51,9 @@ pub(super) struct Terminal {
     /// Number of cells that snapshots have put there.
     pub(super) placed_cells: usize,
     /// The modes that were on when a line editor began to read.
-    pub(super) leftovers: Option<Leftovers>,
+    pub(super) stale_modes: Option<StaleModes>,
     /// The modes with which the last line editor has read.
-    pub(super) prompt_modes: Leftovers,
+    pub(super) prompt_modes: StaleModes,
     /// The rest of the last control function.
     pub(super) unfinished: Option<Box<UnfinishedFunction>>,
     /// Unused values that take long to drop.
@@ -97,8 +97,8 @@ impl Terminal {
             last_link_serial: 0,
             held_cells: None,
             placed_cells: 0,
-            leftovers: None,
-            prompt_modes: Leftovers::default(),
+            stale_modes: None,
+            prompt_modes: StaleModes::default(),
             unfinished: None,
             discarded: None,
             steps: Steps::default(),

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use limpet_shared::{
     ClientMessage, ErrorCode, Header, Hello, Kind, MessageError, OutputOffset, ServerMessage,
-    limits::TEXT_MESSAGE,
+    limits::MAX_TEXT_MESSAGE_BYTES,
 };
 use tokio::{
     task,
@@ -44,7 +44,8 @@ pub(super) struct Receiver<'a> {
 
 /// Reads the first message of an attachment.
 pub(super) async fn read_hello(stream: &mut Stream) -> Result<Hello, EndReason> {
-    let expected = || EndReason::Refused(ErrorCode::HelloExpected, "the first message is a hello".to_owned());
+    let expected =
+        || EndReason::Refused(ErrorCode::HelloExpected, "the first message must be a hello".to_owned());
     loop {
         let hello = match next_message(stream).await? {
             Message::Text(text) => match parse(&text)? {
@@ -192,7 +193,7 @@ impl<'a> Receiver<'a> {
     async fn handle_control(&self, message: ClientMessage) -> Result<(), EndReason> {
         match message {
             ClientMessage::Hello(_) => {
-                let message = "hello is the first message, and only the first".to_owned();
+                let message = "hello is allowed as the first message only".to_owned();
                 return Err(EndReason::Refused(ErrorCode::HelloExpected, message));
             }
             ClientMessage::Ack { output } => self.record_rendered(output)?,
@@ -226,12 +227,12 @@ impl<'a> Receiver<'a> {
         if self.attachment.make_primary(to.map(AttachmentId::new)).await {
             return Ok(());
         }
-        let message = "only a viewer that is attached and may type can become primary; see viewers for those";
+        let message = "only an attached viewer that may type can become primary; see the message viewers";
         self.reply_error(ErrorCode::NoSuchViewer, message.to_owned()).await
     }
 
     async fn reply_read_only(&self) -> Result<(), EndReason> {
-        let message = "this viewer may watch, but neither type nor become primary";
+        let message = "this viewer is read-only: it can neither type nor become primary";
         self.reply_error(ErrorCode::ReadOnly, message.to_owned()).await
     }
 
@@ -272,8 +273,8 @@ async fn next_message(stream: &mut Stream) -> Result<Message, EndReason> {
 /// Parses a message. The inner error is the complaint that its type is unknown.
 fn parse(text: &Utf8Bytes) -> Result<Result<ClientMessage, String>, EndReason> {
     let malformed = |message: String| EndReason::Refused(ErrorCode::MalformedMessage, message);
-    if text.len() > TEXT_MESSAGE {
-        return Err(malformed(format!("a text message has at most {TEXT_MESSAGE} bytes")));
+    if text.len() > MAX_TEXT_MESSAGE_BYTES {
+        return Err(malformed(format!("a text message has at most {MAX_TEXT_MESSAGE_BYTES} bytes")));
     }
     match ClientMessage::parse(text) {
         Ok(message) => Ok(Ok(message)),

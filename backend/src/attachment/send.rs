@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use limpet_shared::{
     ExitStatus, Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
-    limits::{DEFAULT_WINDOW, MAX_WINDOW, OUTPUT_FRAME},
+    limits::{DEFAULT_WINDOW_BYTES, MAX_FRAME_PAYLOAD_BYTES, MAX_WINDOW_BYTES},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -111,7 +111,7 @@ impl<'a> Sender<'a> {
         let last_sent = LastSent::new(&welcome, now);
         let mut heartbeat = interval_at(Instant::now() + heartbeat, heartbeat);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let window = window.unwrap_or(DEFAULT_WINDOW).clamp(1, MAX_WINDOW);
+        let window = window.unwrap_or(DEFAULT_WINDOW_BYTES).clamp(1, MAX_WINDOW_BYTES);
         Self {
             attachment,
             live_from: welcome.live,
@@ -273,7 +273,7 @@ impl<'a> Sender<'a> {
         self.snapshot_pacer.on_rendered(rendered);
         self.snapshot_budget.on_rendered(rendered);
         self.send_window.on_rendered(rendered, Instant::now());
-        self.output.set_claim(self.claim());
+        self.output.set_flow_class(self.flow_class());
     }
 
     /// Reports whether the viewer is to get all of the output.
@@ -283,12 +283,12 @@ impl<'a> Sender<'a> {
 
     /// Returns whether the program has to wait for this viewer. It does not wait for one that would
     /// rather get a snapshot, and never for a read-only one.
-    fn claim(&self) -> FlowClass {
+    fn flow_class(&self) -> FlowClass {
         match self.send_window.time_for(HIGH_WATERMARK) <= SNAPSHOT_AFTER {
-            _ if !self.attachment.role().may_write() => FlowClass::None,
-            _ if self.follows_all() => FlowClass::All,
+            _ if !self.attachment.role().may_write() => FlowClass::Unpaced,
+            _ if self.follows_all() => FlowClass::Lossless,
             true => FlowClass::Fastest,
-            false => FlowClass::None,
+            false => FlowClass::Unpaced,
         }
     }
 
@@ -317,7 +317,7 @@ impl<'a> Sender<'a> {
             if available == 0 {
                 break;
             }
-            match self.output.next(available.min(OUTPUT_FRAME).min(self.replay_left())) {
+            match self.output.next(available.min(MAX_FRAME_PAYLOAD_BYTES).min(self.replay_left())) {
                 Next::Frame(frame) => {
                     let (cursor, bytes) = (self.output.cursor(), frame.len() as u64);
                     self.shared.record_sent(cursor, 1);
@@ -332,10 +332,10 @@ impl<'a> Sender<'a> {
                     let all = max_snapshot_rows(self.follow, self.attachment.role());
                     let history = if self.follow == Follow::All { all } else { CATCH_UP_SNAPSHOT_ROWS };
                     Box::pin(self.send_new_snapshot(history, sink)).await?;
-                    self.output.distrust();
+                    self.output.demote();
                     break;
                 }
-                Next::Dry => break,
+                Next::Empty => break,
             }
         }
         Ok(self.output.cursor() != before)
@@ -345,7 +345,7 @@ impl<'a> Sender<'a> {
     async fn send_new_snapshot(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
         let (snapshot, output) = self.attachment.snapshot(history, self.output.cursor()).await;
         if snapshot.frames.is_some() {
-            output.set_claim(self.claim());
+            output.set_flow_class(self.flow_class());
             self.output = output;
             self.live_from = self.live_from.max(self.output.cursor());
         }

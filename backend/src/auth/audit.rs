@@ -172,7 +172,7 @@ impl Counts {
             }
         }
         if self.overflow_events > 0 && self.by_source.len() < MAX_COUNTED_SOURCES {
-            tracing::warn!(target: TARGET, count = self.overflow_events, "more of that from other addresses");
+            tracing::warn!(target: TARGET, count = self.overflow_events, "further refusals and sign-ins from other addresses");
             self.overflow_events = 0;
         }
         self.by_source.values().map(|count| count.until).min()

@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| D::Error::custom("this is no SHA-256 in base64"))
+        bytes.map(Self).ok_or_else(|| D::Error::custom("not a SHA-256 digest in base64"))
     }
 }
 

@@ -8,18 +8,18 @@ use limpet_shared::{Flow, Sizing};
 
 use super::{
     BasePath,
-    values::{parse_address, parse_bytes, parse_host, parse_origin, parse_positive},
+    value_parsers::{parse_address, parse_bytes, parse_host, parse_origin, parse_positive},
 };
 
 const EXAMPLES: &str = "\
 Examples:
   limpet                                  your login shell, on http://127.0.0.1:7707
   limpet -- htop                          any other program
-  limpet --listen 0.0.0.0:7707            for other machines too; mind what it says about that
-  limpet --token-file ~/.limpet-token     the same link every time; the file is made if need be
+  limpet --listen 0.0.0.0:7707            for other machines too; read the warning it prints
+  limpet --token-file ~/.limpet-token     the same link every time; the file is created if missing
   limpet --base-path /shell               behind a reverse proxy
   limpet link                             the link again
-  limpet upgrade                          after a new version was installed; sessions go on
+  limpet upgrade                          after installing a new version; sessions keep running
   ssh -L 7707:127.0.0.1:7707 HOST limpet  on another machine, through a tunnel";
 
 const USAGE: &str = "limpet [serve] [OPTIONS] [-- COMMAND [ARG]...]";

@@ -8,7 +8,7 @@ pub struct BasePath(String);
 
 /// The error for a text that is not a base path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a base path is made of letters, digits, '-', '.', '_' and '~' between slashes, as in /tools/shell")]
+#[error("a base path consists of letters, digits, '-', '.', '_' and '~' between slashes, as in /tools/shell")]
 pub struct BasePathError;
 
 impl BasePath {

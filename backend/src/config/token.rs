@@ -31,7 +31,7 @@ pub enum TokenError {
     #[error("could not read it: {0}")]
     Read(#[source] io::Error),
     /// The file does not exist and could not be created.
-    #[error("{}: there is no such file, and it could not be made: {source}", path.display())]
+    #[error("{}: the file does not exist and could not be created: {source}", path.display())]
     Create {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,7 @@ pub enum TokenError {
         source: io::Error,
     },
     /// The token is too short.
-    #[error("a token has at least {min} characters; make one with: openssl rand -hex 32", min = Token::MIN_LEN)]
+    #[error("a token needs at least {min} characters; generate one with: openssl rand -hex 32", min = Token::MIN_LEN)]
     TooShort,
     /// The token is long enough, but easy to guess.
     #[error(
@@ -47,7 +47,7 @@ pub enum TokenError {
     )]
     Weak,
     /// The token would need escaping in a link or a header.
-    #[error("a token is made of letters, digits and -._~ only; make one with: openssl rand -hex 32")]
+    #[error("a token may only contain letters, digits and -._~; generate one with: openssl rand -hex 32")]
     InvalidCharacters,
 }
 

@@ -45,7 +45,7 @@ impl Binary {
     /// is its end of the connection, and `launch` is already waiting there.
     pub(super) fn start(&self, launch: Launch) -> io::Result<Server> {
         let (ours, theirs) = socket::pair()?;
-        socket::send(ours.as_fd(), &Envelope { number: 0, what: KeeperMessage::Launch(launch) }, &[])?;
+        socket::send(ours.as_fd(), &Envelope { number: 0, body: KeeperMessage::Launch(launch) }, &[])?;
         let mut args = std::env::args_os();
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         command.arg0(args.next().unwrap_or_else(|| "limpet".into())).args(args);

@@ -17,7 +17,7 @@ use tokio::{
 use super::KeeperClient;
 use crate::{
     exhausted,
-    pty::{EndMode, Pty, Running, process_session, sys},
+    pty::{EndMode, Pty, RunningPrograms, process_session, sys},
 };
 
 /// Maximum number of times that the keeper is asked again for the exit status of a program that
@@ -106,7 +106,7 @@ impl Child {
             exit = self.keeper.reap(&self.session).await;
         }
         self.pidfd = None;
-        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "nobody has reaped it"))
+        exit?.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "its parent did not reap it in time"))
     }
 
     /// Ends the program, and all other processes of its process session if `mode` says so. Starts
@@ -146,7 +146,7 @@ impl ProcessInspector {
     /// Returns the names of the programs on the terminal, including the leader if `with_leader` is
     /// set. Reads `/proc`, which takes milliseconds on a machine with thousands of processes.
     #[must_use]
-    pub fn running(self, with_leader: bool) -> Running {
+    pub fn running(self, with_leader: bool) -> RunningPrograms {
         process_session::running(self.leader, with_leader)
     }
 
@@ -154,8 +154,8 @@ impl ProcessInspector {
     /// foreground: no job of a shell is there, and the program has not executed another one in its
     /// place. Returns false if the system does not tell.
     #[must_use]
-    pub fn is_alone_in_front(self, name: &str) -> bool {
-        process_session::is_alone_in_front(self.leader, name)
+    pub fn is_alone_in_foreground(self, name: &str) -> bool {
+        process_session::is_alone_in_foreground(self.leader, name)
     }
 
     /// Returns the current working directory of the program.
@@ -169,7 +169,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         let Some(pidfd) = self.pidfd.take() else { return };
         if let Err(error) = sys::pidfd_signal(pidfd.get_ref().as_fd(), Signal::SIGKILL) {
-            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill a program that was let go");
+            tracing::error!(pid = self.pid.as_raw(), %error, "could not kill an abandoned program");
         }
     }
 }

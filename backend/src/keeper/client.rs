@@ -76,18 +76,18 @@ struct PendingRequests(Option<HashMap<u64, AnswerSender>>);
 
 /// The resources of a session, either new or left by an earlier server.
 #[derive(Debug)]
-pub struct Held {
+pub struct SessionHandles {
     /// The memory of its output log and of its input.
     pub memory: OwnedFd,
     /// The program and its terminal, until the program is reaped.
-    pub life: Option<Life>,
+    pub program: Option<ProgramHandles>,
     /// The checkpoint of its screen.
     pub checkpoint: Option<OwnedFd>,
 }
 
 /// A program on its terminal.
 #[derive(Debug)]
-pub struct Life {
+pub struct ProgramHandles {
     /// The program and the terminal.
     pub program: UnwatchedProgram,
     /// The pipe that holds input on its way to the terminal.
@@ -96,7 +96,7 @@ pub struct Life {
 
 /// The result of [`KeeperClient::connect`].
 #[derive(Debug)]
-pub struct Connected {
+pub struct KeeperConnection {
     /// The connection.
     pub client: KeeperClient,
     /// The state that an earlier server has left, if there was one.
@@ -147,7 +147,7 @@ impl KeeperClient {
     ///
     /// # Errors
     /// Returns an error if the keeper is gone or does not understand the message.
-    pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<Connected> {
+    pub async fn connect(socket: OwnedFd, draws_screens: bool) -> io::Result<KeeperConnection> {
         let client = Self::from_socket(socket, draws_screens)?;
         let hello = Request::Hello { format: WIRE_FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
         let (answer, mut descriptors) = client.request(hello).await?;
@@ -156,10 +156,12 @@ impl KeeperClient {
         };
         // There is only one welcome, so the value is not set yet.
         let _ = client.0.suspect_before.set(Duration::from_millis(suspect_before));
-        let Some(record) = record else { return Ok(Connected { client, predecessor: None, is_stored }) };
+        let Some(record) = record else {
+            return Ok(KeeperConnection { client, predecessor: None, is_stored });
+        };
         let listener = descriptors.next()?;
         let sessions = client.orphaned_sessions().await?;
-        Ok(Connected {
+        Ok(KeeperConnection {
             client,
             predecessor: Some(PredecessorState { record, listener, sessions, has_fallback }),
             is_stored,
@@ -209,9 +211,12 @@ impl KeeperClient {
     /// # Errors
     /// Returns an error if the system lacks descriptors for them after several attempts, or if
     /// there is no such session.
-    pub async fn borrow(&self, OrphanedSession { session, pid, .. }: &OrphanedSession) -> io::Result<Held> {
-        match self.request_with_retries(|| Request::Lend { session: session.clone() }, &[]).await? {
-            (Answer::Lent { is_reaped, has_checkpoint }, descriptors) => {
+    pub async fn borrow(
+        &self,
+        OrphanedSession { session, pid, .. }: &OrphanedSession,
+    ) -> io::Result<SessionHandles> {
+        match self.request_with_retries(|| Request::GetResources { session: session.clone() }, &[]).await? {
+            (Answer::Resources { is_reaped, has_checkpoint }, descriptors) => {
                 self.unpack_resources(session, *pid, is_reaped, has_checkpoint, descriptors)
             }
             (answer, _) => Err(unexpected_answer(&answer)),
@@ -226,18 +231,18 @@ impl KeeperClient {
         is_reaped: bool,
         has_checkpoint: bool,
         mut descriptors: Descriptors,
-    ) -> io::Result<Held> {
+    ) -> io::Result<SessionHandles> {
         let memory = descriptors.next()?;
-        let life = if is_reaped {
+        let program = if is_reaped {
             None
         } else {
             let (master, pidfd, pipe) = (descriptors.next()?, descriptors.next()?, descriptors.next()?);
             let owner = (self.clone(), session.clone());
             let program = UnwatchedProgram::new(owner, Pid::from_raw(pid), master, pidfd);
-            Some(Life { program, pipe })
+            Some(ProgramHandles { program, pipe })
         };
         let checkpoint = has_checkpoint.then(|| descriptors.next()).transpose()?;
-        Ok(Held { memory, life, checkpoint })
+        Ok(SessionHandles { memory, program, checkpoint })
     }
 
     /// Starts a program on a terminal, and has the keeper store the session's record from the first
@@ -253,7 +258,7 @@ impl KeeperClient {
         size: Winsize,
         tail: usize,
         record: String,
-    ) -> Result<Held, SpawnError> {
+    ) -> Result<SessionHandles, SpawnError> {
         let start = Request::Start { session: session.clone(), program: program.into(), size, tail, record };
         let started =
             self.request(start).await.map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
@@ -283,15 +288,20 @@ impl KeeperClient {
     ///
     /// # Errors
     /// Returns an error if the keeper is gone, or cannot store them after several attempts.
-    pub async fn serving(&self, record: &str, link: &str, listener: BorrowedFd<'_>) -> io::Result<()> {
+    pub async fn register_server(
+        &self,
+        record: &str,
+        link: &str,
+        listener: BorrowedFd<'_>,
+    ) -> io::Result<()> {
         self.store_server_record(record, link, &[listener]).await
     }
 
     /// Replaces the server's record with the keeper, and waits until that is done.
     ///
     /// # Errors
-    /// As for [`serving`](Self::serving).
-    pub async fn serving_still(&self, record: &str) -> io::Result<()> {
+    /// As for [`register_server`](Self::register_server).
+    pub async fn update_server_record(&self, record: &str) -> io::Result<()> {
         self.store_server_record(record, "", &[]).await
     }
 
@@ -303,7 +313,7 @@ impl KeeperClient {
     ) -> io::Result<()> {
         let request = || Request::Serving { record: record.to_owned(), link: link.to_owned() };
         match self.request_with_retries(request, listener).await? {
-            (Answer::Kept, _) => Ok(()),
+            (Answer::Stored, _) => Ok(()),
             (answer, _) => Err(unexpected_answer(&answer)),
         }
     }
@@ -324,7 +334,7 @@ impl KeeperClient {
         let file = super::create_memory_file("limpet-screen", checkpoint)?;
         let request = Request::Checkpoint { session: session.clone() };
         match self.request_with_descriptors(request, &[file.as_fd()]).await? {
-            (Answer::Kept, _) => Ok(()),
+            (Answer::Stored, _) => Ok(()),
             (answer, _) => Err(unexpected_answer(&answer)),
         }
     }
@@ -335,7 +345,7 @@ impl KeeperClient {
     }
 
     /// Reports to the keeper that this server is at work on its current task.
-    pub async fn progress(&self) {
+    pub async fn report_progress(&self) {
         // When the keeper is gone, nobody waits for this message.
         let _ = self.send_request(Request::Progress, &[]).await;
     }
@@ -343,13 +353,13 @@ impl KeeperClient {
     /// Reports progress to the keeper again and again.
     pub async fn keep_showing_progress(&self) -> Infallible {
         loop {
-            self.progress().await;
+            self.report_progress().await;
             sleep(PROGRESS_INTERVAL).await;
         }
     }
 
     /// Reports to the keeper that this server has answered a request.
-    pub async fn answered(&self) {
+    pub async fn report_answered(&self) {
         // When the keeper is gone, nobody waits for this message.
         let _ = self.send_request(Request::Answered, &[]).await;
     }
@@ -368,12 +378,12 @@ impl KeeperClient {
     }
 
     /// Announces to the keeper that everything ends with this server.
-    pub async fn end(&self) {
+    pub async fn announce_end(&self) {
         self.send_request_with_retries(|| Request::End).await;
     }
 
     /// Waits until the server has to make room for another one.
-    pub async fn leave(&self) {
+    pub async fn leave_requested(&self) {
         self.0.leave_requested.cancelled().await;
     }
 
@@ -383,7 +393,7 @@ impl KeeperClient {
     }
 
     async fn send_request(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        self.send(&Envelope { number: 0, what: request }, descriptors).await
+        self.send(&Envelope { number: 0, body: request }, descriptors).await
     }
 
     /// Sends a request that has to be carried out, and retries after transient errors. When the
@@ -431,7 +441,7 @@ impl KeeperClient {
             Some(pending) => pending.insert(number, sender),
             None => return Err(keeper_gone()),
         };
-        let sent = self.send(&Envelope { number, what: request }, descriptors).await;
+        let sent = self.send(&Envelope { number, body: request }, descriptors).await;
         if let (Err(error), Some(pending)) = (sent, &mut lock(&self.0.pending).0) {
             pending.remove(&number);
             return Err(error);
@@ -479,7 +489,7 @@ async fn listen(
         let read =
             |socket: &OwnedFd| socket::receive::<Envelope<ReceivedMessage>>(socket.as_fd(), &mut buffer);
         match socket.async_io(Interest::READABLE, read).await {
-            Ok(Some((Envelope { number, what }, descriptors))) => match what {
+            Ok(Some((Envelope { number, body }, descriptors))) => match body {
                 ReceivedMessage::Known(KeeperMessage::Answer(answer)) => {
                     pass_on(number, Ok((answer, descriptors)));
                 }
@@ -487,13 +497,13 @@ async fn listen(
                 // The launch message was handled at the start.
                 ReceivedMessage::Known(KeeperMessage::Launch(_)) => {}
                 ReceivedMessage::Unknown(_) => {
-                    tracing::error!(number, "could not understand the keeper");
+                    tracing::error!(number, "received an invalid message from the keeper");
                     pass_on(number, Err(io::ErrorKind::InvalidData.into()));
                 }
             },
             Ok(None) => break,
             Err(error) if error.kind() == io::ErrorKind::InvalidData || socket::is_transient(&error) => {
-                tracing::error!(%error, "could not receive what the keeper says");
+                tracing::error!(%error, "could not receive a message from the keeper");
                 sleep(RETRY_PAUSE).await;
             }
             Err(error) => {
@@ -548,9 +558,9 @@ fn lock(pending: &Mutex<PendingRequests>) -> std::sync::MutexGuard<'_, PendingRe
 }
 
 fn keeper_gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the process that keeps sessions is gone")
+    io::Error::new(io::ErrorKind::BrokenPipe, "the keeper is gone")
 }
 
 fn unexpected_answer(answer: &Answer) -> io::Error {
-    io::Error::other(format!("the process that keeps sessions answered {answer:?}"))
+    io::Error::other(format!("unexpected answer from the keeper: {answer:?}"))
 }

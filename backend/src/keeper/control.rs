@@ -131,7 +131,9 @@ impl Control {
         }
         if sockets.is_empty() {
             tracing::warn!(
-                "could not listen for `limpet upgrade` and `limpet link`, since there is no directory for that; set XDG_RUNTIME_DIR to one that only you can write to. SIGUSR2 upgrades all the same"
+                "`limpet upgrade` and `limpet link` are not available: there is no directory for their \
+                 socket. Set XDG_RUNTIME_DIR to one that only you can write to. SIGUSR2 still starts an \
+                 upgrade"
             );
         }
         Self { sockets, clients: Vec::new(), paused_until: None }
@@ -159,7 +161,7 @@ impl Control {
             match socket.accept(now) {
                 Ok(clients) => self.clients.extend(clients),
                 Err(error) => {
-                    tracing::warn!(%error, "could not hear who wants something; tried again later");
+                    tracing::warn!(%error, "could not accept a connection from `limpet upgrade` or `limpet link`; trying again later");
                     self.paused_until = Some(now + ACCEPT_PAUSE);
                     break;
                 }
@@ -170,7 +172,10 @@ impl Control {
             match client.read() {
                 ReadOutcome::Command(command) => requests.push(client.into_request(command)),
                 ReadOutcome::Unknown => {
-                    answer(client.stream, &Outcome::refused("this limpet does not know that command"));
+                    answer(
+                        client.stream,
+                        &Outcome::refused("this version of limpet does not support that command"),
+                    );
                 }
                 ReadOutcome::Incomplete if now < client.deadline => self.clients.push(client),
                 ReadOutcome::Incomplete | ReadOutcome::Disconnected => {}
@@ -312,7 +317,7 @@ fn remove_stale(folder: &Path) {
             && UnixStream::connect(&path)
                 .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
         if is_stale && let Err(error) = remove(&path) {
-            tracing::debug!(%error, path = %path.display(), "could not remove a socket that nobody listens on");
+            tracing::debug!(%error, path = %path.display(), "could not remove a stale socket");
         }
     }
 }
@@ -372,7 +377,7 @@ mod tests {
         assert_eq!(requests.iter().map(|request| request.command).collect::<Vec<_>>(), [Command::Link]);
         let mut said = String::new();
         long.read_to_string(&mut said).unwrap();
-        assert!(said.contains("does not know that command"));
+        assert!(said.contains("does not support that command"));
         assert!(control.deadline().is_some());
         drop(silent);
         control.poll_requests();

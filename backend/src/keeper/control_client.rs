@@ -29,7 +29,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No limpet of this user is running.
-    #[error("no limpet of yours is running here; start one by: limpet")]
+    #[error("you have no running limpet; start one with: limpet")]
     None,
     /// The given process is not a limpet of this user.
     #[error("process {0} is not your limpet. Running: {1}")]
@@ -41,7 +41,7 @@ pub enum ControlError {
     #[error("{0}")]
     Refused(String),
     /// The connection failed, so the result is unknown.
-    #[error("could not ask the running limpet: {0}")]
+    #[error("could not reach the running limpet: {0}")]
     Connection(#[from] io::Error),
 }
 
@@ -55,8 +55,8 @@ pub fn upgrade(pid: Option<u32>) -> Result<String, ControlError> {
     request(Command::Upgrade, pid, UPGRADE_TIMEOUT)
 }
 
-/// Returns the text of the running limpet's [links](crate::link::Links). `pid` chooses one of
-/// several.
+/// Returns the text of the running limpet's [links](crate::access_urls::AccessUrls). `pid` chooses
+/// one of several.
 ///
 /// # Errors
 /// Returns an error if the keeper cannot be reached or refuses.
@@ -65,7 +65,7 @@ pub fn link(pid: Option<u32>) -> Result<String, ControlError> {
 }
 
 /// Returns the pids of this user's running limpets, each with the text of its
-/// [links](crate::link::Links). Leaves out those that refuse or do not answer at once.
+/// [links](crate::access_urls::AccessUrls). Leaves out those that refuse or do not answer at once.
 #[must_use]
 pub fn links() -> Vec<(u32, String)> {
     let ask_for_link = |(pid, stream)| Some((pid, send(stream, Command::Link, LIST_TIMEOUT).ok()?));

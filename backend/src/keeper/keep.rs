@@ -69,7 +69,7 @@ impl Keeper {
                         drop(keeper.sessions.insert(resources.session().clone(), resources));
                     }
                     Err(error) => {
-                        tracing::error!(?session, %error, "could not go on with a session that was stored");
+                        tracing::error!(?session, %error, "could not restore a stored session");
                         parts.take_slot().clear();
                     }
                 }
@@ -136,7 +136,7 @@ impl Keeper {
     /// Carries out a request of a server that was welcomed.
     pub(super) fn handle_request(
         &mut self,
-        Envelope { number, what: request }: Envelope<Request>,
+        Envelope { number, body: request }: Envelope<Request>,
         descriptors: Descriptors,
         server: BorrowedFd<'_>,
     ) -> io::Result<()> {
@@ -146,7 +146,7 @@ impl Keeper {
         let answer =
             |answer, descriptors: &[BorrowedFd<'_>]| send_answer((server, number), answer, descriptors);
         let to_answer =
-            |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Kept);
+            |result: io::Result<()>| result.map_or_else(|error| Answer::failed(&error), |()| Answer::Stored);
         match request {
             Request::Serving { record, link } => {
                 // A server that sends a new record later does not repeat the link.
@@ -154,7 +154,7 @@ impl Keeper {
                 answer(to_answer(self.store_record(record, descriptors)), &[])
             }
             Request::NextSession { after } => answer(self.next_session(after), &[]),
-            Request::Lend { session } => match self.sessions.get(&session) {
+            Request::GetResources { session } => match self.sessions.get(&session) {
                 Some(resources) => resources
                     .with_descriptors(|descriptors| answer(resources.answer(), descriptors))
                     .or_else(|error| answer(Answer::failed(&error), &[])),
@@ -261,7 +261,7 @@ impl Keeper {
             match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime.block_on(process_session::end(&leaders)),
                 Err(error) => {
-                    tracing::error!(%error, "could not end programs in good order; they are killed");
+                    tracing::error!(%error, "could not end programs gracefully; killing them");
                 }
             }
         }
@@ -284,5 +284,5 @@ fn send_answer(
     answer: Answer,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    socket::send_with_retries(server, &Envelope { number, what: KeeperMessage::Answer(answer) }, descriptors)
+    socket::send_with_retries(server, &Envelope { number, body: KeeperMessage::Answer(answer) }, descriptors)
 }

@@ -94,7 +94,7 @@ fn adopted_exit_status(pidfd: &OwnedFd) -> Option<ExitStatus> {
     match pidfd_exit(pidfd.as_fd()) {
         Ok(status) => status.map(|status| exit_status(process::ExitStatus::from_raw(status))),
         Err(error) => {
-            tracing::warn!(%error, "this system does not tell how a program has ended that was taken over");
+            tracing::warn!(%error, "this kernel does not report the exit status of a program that was taken over");
             Some(ExitStatus::Signal(SIGKILL))
         }
     }

@@ -44,11 +44,11 @@ pub(crate) fn usable() -> impl Iterator<Item = PathBuf> {
         Ok(folder) => Some(folder),
         // Some systems lack some of the directories, and some users may not write there.
         Err(error @ TrustError::Io { .. }) => {
-            tracing::debug!(%error, "a directory of this user's own cannot be made");
+            tracing::debug!(%error, "could not create a runtime directory");
             None
         }
         Err(error) => {
-            tracing::warn!(%error, "a directory of this user's own cannot be used");
+            tracing::warn!(%error, "cannot use a runtime directory");
             None
         }
     })

@@ -49,7 +49,7 @@ pub fn forbid_inspection() {
         return;
     }
     if let Err(error) = prctl::set_dumpable(false) {
-        tracing::warn!(%error, "could not forbid other programs to read this process's memory");
+        tracing::warn!(%error, "could not protect this process's memory from other programs");
     }
 }
 

@@ -55,7 +55,7 @@ impl SessionResources {
         size: Winsize,
         tail: usize,
     ) -> Result<Self, SpawnError> {
-        let memory = output_log::memory(tail).map_err(SpawnError::opening)?;
+        let memory = output_log::create_memory(tail).map_err(SpawnError::opening)?;
         let pipe = pipe().map_err(SpawnError::opening)?;
         let Started { master, child } = pty::start(program, size, login)?;
         let pid = child.id().cast_signed();
@@ -91,7 +91,7 @@ impl SessionResources {
             _ => None,
         };
         let checkpoint = take(Part::Screen).ok();
-        let mut report: SessionReport = serde_json::from_str(&parts.take_text(Part::Note)?)?;
+        let mut report: SessionReport = serde_json::from_str(&parts.take_text(Part::Report)?)?;
         (report.is_reaped, report.has_checkpoint) = (program.is_none(), checkpoint.is_some());
         Ok(Self { program, memory, checkpoint, report, store_slot: parts.take_slot() })
     }
@@ -129,7 +129,7 @@ impl SessionResources {
 
     fn store_report(&mut self) -> io::Result<()> {
         if self.store_slot.is_available() {
-            self.store_slot.put_text(Part::Note, &serde_json::to_string(&self.report)?)?;
+            self.store_slot.put_text(Part::Report, &serde_json::to_string(&self.report)?)?;
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl SessionResources {
     /// Returns the answer that goes with the descriptors of
     /// [`with_descriptors`](Self::with_descriptors).
     pub(super) fn answer(&self) -> Answer {
-        Answer::Lent { is_reaped: self.program.is_none(), has_checkpoint: self.checkpoint.is_some() }
+        Answer::Resources { is_reaped: self.program.is_none(), has_checkpoint: self.checkpoint.is_some() }
     }
 
     /// Returns the report of the session for a new server.

@@ -149,7 +149,7 @@ impl Descriptors {
     /// Returns `EMFILE` if some were lost on arrival, and `InvalidData` if there are no more.
     pub(super) fn next(&mut self) -> io::Result<OwnedFd> {
         self.check()?;
-        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a message lacks a descriptor");
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a descriptor is missing from a message");
         self.received.pop_front().ok_or_else(missing)
     }
 

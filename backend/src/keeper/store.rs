@@ -32,7 +32,7 @@ pub(super) enum Part {
     /// The checkpoint of a session.
     Screen,
     /// The description of a session, with its record.
-    Note,
+    Report,
     /// The pidfd of the server.
     Server,
     /// The listening socket of the server.
@@ -48,7 +48,7 @@ impl Part {
         (Self::Program, "program"),
         (Self::Pipe, "pipe"),
         (Self::Screen, "screen"),
-        (Self::Note, "note"),
+        (Self::Report, "note"),
         (Self::Server, "server"),
         (Self::Listener, "listener"),
         (Self::Record, "record"),
@@ -108,21 +108,21 @@ fn put(name: &Name, fd: BorrowedFd<'_>) {
     // The service manager must keep a terminal even if its program has ended.
     let state = [NotifyState::FdStore, NotifyState::FdName(&name), NotifyState::Custom("FDPOLL=0")];
     if let Err(error) = sd_notify::notify_with_fds(&state, &[fd]) {
-        tracing::error!(%name, %error, "could not put a descriptor into the service manager's store");
+        tracing::error!(%name, %error, "could not store a descriptor with the service manager");
     }
 }
 
 fn remove(name: &Name) {
     let name = name.to_string();
     if let Err(error) = sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(&name)]) {
-        tracing::error!(%name, %error, "could not take a descriptor from the service manager's store");
+        tracing::error!(%name, %error, "could not remove a descriptor from the service manager's store");
     }
 }
 
 /// Notifies the service manager, if there is one, of the state of this service.
 pub(super) fn notify(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
-        tracing::warn!(%error, "could not tell the service manager");
+        tracing::warn!(%error, "could not notify the service manager");
     }
 }
 
@@ -215,7 +215,7 @@ pub(super) fn take_stored(store: Store) -> io::Result<BTreeMap<Option<SessionId>
     let mut all: BTreeMap<Option<SessionId>, StoredParts> = BTreeMap::new();
     for (name, fd) in socket::take_inherited()? {
         let Some(name) = Name::parse(&name) else {
-            tracing::warn!(name, "the service manager gave a descriptor that is not limpet's; it is closed");
+            tracing::warn!(name, "the service manager passed a descriptor that is not limpet's; closing it");
             continue;
         };
         let stored = all.entry(name.session.clone()).or_insert_with(|| StoredParts {

@@ -218,7 +218,7 @@ impl Supervisor {
     fn ask_to_end(&mut self, signal: Signal) {
         store::notify(&NotifyState::Stopping);
         if self.upgrade.as_ref().is_some_and(|upgrade| matches!(upgrade.stage, Stage::Started(_))) {
-            self.fail_upgrade("limpet is to end");
+            self.fail_upgrade("limpet is being stopped");
         }
         match &mut self.server {
             Some(server) => {
@@ -230,7 +230,7 @@ impl Supervisor {
                 server.signal(if signal == Signal::SIGHUP { Signal::SIGTERM } else { signal });
             }
             None => {
-                tracing::error!("there is no server that could end sessions in good order; the keeper does");
+                tracing::error!("no server is running to end the sessions; the keeper ends them");
             }
         }
         self.is_ending = true;
@@ -254,7 +254,8 @@ impl Supervisor {
             Command::Link if is_from_session => control::answer(
                 stream,
                 &Outcome::refused(
-                    "limpet's own terminals cannot print its link, since it would make an owner of every guest who can type; run this in another terminal",
+                    "the link cannot be printed in one of limpet's own terminals: every guest who can type \
+                     there would become an owner. Run this in another terminal",
                 ),
             ),
             Command::Link => control::answer(
@@ -273,7 +274,7 @@ impl Supervisor {
             Ok(Some((message, descriptors))) => {
                 let number = message.number;
                 server.on_message();
-                let handled = match &message.what {
+                let handled = match &message.body {
                     Request::Hello { format, version } => {
                         self.version.clone_from(version);
                         if *format > WIRE_FORMAT {
@@ -308,7 +309,7 @@ impl Supervisor {
             // The server has ended without reading everything that it was sent. Its own last
             // messages still arrive.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-            Err(error) => tracing::error!(%error, "could not understand the server"),
+            Err(error) => tracing::error!(%error, "received an invalid message from the server"),
         }
         self.finish_upgrade();
     }
@@ -317,19 +318,19 @@ impl Supervisor {
         let now = Instant::now();
         if self.upgrade.as_ref().and_then(Upgrade::deadline).is_some_and(|deadline| now >= deadline) {
             match self.upgrade.as_ref().map(|upgrade| &upgrade.stage) {
-                Some(Stage::Started(_)) => self.fail_upgrade("the new server did not say that it is there"),
-                _ => self.kill_server("the server did not leave when it was asked to"),
+                Some(Stage::Started(_)) => self.fail_upgrade("the new server did not respond in time"),
+                _ => self.kill_server("the old server did not stop in time"),
             }
         }
         if self.server.as_ref().and_then(Server::deadline).is_some_and(|deadline| now >= deadline) {
-            self.kill_server("the server does not react");
+            self.kill_server("the server does not respond");
         }
         if self.server.is_none() && !self.is_ending && self.restart_at.is_some_and(|at| now >= at) {
             self.restart_at = None;
             match self.binary.start(self.launch_message()) {
                 Ok(server) => self.set_server(server),
                 Err(error) => {
-                    tracing::error!(%error, "could not start the server again");
+                    tracing::error!(%error, "could not restart the server");
                     self.schedule_restart();
                 }
             }
@@ -338,7 +339,7 @@ impl Supervisor {
 
     fn kill_server(&mut self, why: &str) {
         if let Some(server) = &mut self.server {
-            tracing::error!("{why}; it is killed");
+            tracing::error!("{why}; killing it");
             server.signal(Signal::SIGKILL);
             // The server is killed only once.
             server.clear_deadline();
@@ -378,7 +379,7 @@ impl Supervisor {
         // reported the reason itself.
         if has_announced_end || self.is_ending || !self.keeper.has_served() {
             if !has_announced_end && let Some(signal) = status.signal() {
-                tracing::error!(signal, "the server was killed before all had ended in good order");
+                tracing::error!(signal, "the server was killed before all sessions had ended");
             }
             return Some(exit_code(has_announced_end, status));
         }
@@ -393,7 +394,7 @@ impl Supervisor {
             tracing::error!(
                 %status,
                 sessions = self.keeper.session_count(),
-                "the server ended unasked; it is started again"
+                "the server ended unexpectedly; restarting it"
             );
         }
         if let Some(server) = server {
@@ -415,8 +416,8 @@ impl Supervisor {
         }
         if self.crashes.exceed_limit(now) {
             tracing::error!(
-                "the server keeps crashing; the next one draws no session's screen. Output goes on, and `limpet upgrade` \
-                 has screens drawn again"
+                "the server keeps crashing; the next one runs without screens. Output continues, and \
+                 `limpet upgrade` turns screens on again"
             );
         }
     }

@@ -20,7 +20,8 @@ pub(super) const WIRE_FORMAT: u32 = 1;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Envelope<T> {
     pub(super) number: u64,
-    pub(super) what: T,
+    #[serde(rename = "what")]
+    pub(super) body: T,
 }
 
 /// A message from a server to its keeper.
@@ -32,12 +33,13 @@ pub(super) enum Request {
     /// Asks for the first session that an earlier server has left, or for the next one `after`
     /// this. Answered by [`Answer::Session`] or [`Answer::NoSession`].
     NextSession { after: Option<SessionId> },
-    /// Asks for the resources of a session. Answered by [`Answer::Lent`]; the server may ask again
-    /// if that does not arrive.
-    Lend { session: SessionId },
+    /// Asks for the resources of a session. Answered by [`Answer::Resources`]; the server may ask
+    /// again if that does not arrive.
+    #[serde(rename = "lend")]
+    GetResources { session: SessionId },
     /// Reports that the server serves. The keeper stores the `record` for the next server, the
     /// `link` for `limpet link`, and the listening socket if it comes with the message. Answered by
-    /// [`Answer::Kept`].
+    /// [`Answer::Stored`].
     Serving {
         record: String,
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -47,7 +49,7 @@ pub(super) enum Request {
     /// session. Answered by [`Answer::Started`].
     Start {
         session: SessionId,
-        program: Start,
+        program: ProgramSpec,
         size: Winsize,
         tail: usize,
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -58,7 +60,7 @@ pub(super) enum Request {
     /// Stores a record of a session for the next server.
     Record { session: SessionId, record: String },
     /// Stores the checkpoint that comes with the message, in the place of the last one. It contains
-    /// the offset at which it is valid. Answered by [`Answer::Kept`].
+    /// the offset at which it is valid. Answered by [`Answer::Stored`].
     Checkpoint { session: SessionId },
     /// Closes all resources of a session. A program that still runs is killed.
     Forget { session: SessionId },
@@ -133,7 +135,8 @@ pub(super) enum Answer {
         has_fallback: bool,
     },
     /// The data has been stored.
-    Kept,
+    #[serde(rename = "kept")]
+    Stored,
     /// The program runs. Descriptors: memory, master side, pidfd, and the pipe for input.
     Started { pid: i32 },
     /// The program could not be started.
@@ -147,7 +150,8 @@ pub(super) enum Answer {
     NoSession,
     /// The resources of a session. Descriptors: memory; then master side, pidfd and pipe unless the
     /// program has been reaped; finally the checkpoint if there is one.
-    Lent { is_reaped: bool, has_checkpoint: bool },
+    #[serde(rename = "lent")]
+    Resources { is_reaped: bool, has_checkpoint: bool },
     /// The request has failed, and nothing has changed.
     Failed { errno: Option<i32>, message: String },
 }
@@ -165,7 +169,7 @@ pub(super) struct SessionReport {
 
 /// A program to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Start {
+pub(crate) struct ProgramSpec {
     file: SystemString,
     argv0: SystemString,
     args: Vec<SystemString>,
@@ -214,7 +218,7 @@ impl From<SystemString> for OsString {
     }
 }
 
-impl From<&Program> for Start {
+impl From<&Program> for ProgramSpec {
     fn from(program: &Program) -> Self {
         let Program { file, argv0, args, cwd, env, nofile: _ } = program.clone();
         let cwd = cwd.map(|cwd| OsString::from(cwd).into());
@@ -228,7 +232,7 @@ impl From<&Program> for Start {
     }
 }
 
-impl Start {
+impl ProgramSpec {
     /// Converts it into a program that starts with these limits of open files.
     pub(crate) fn into_program(self, nofile: Option<(u64, u64)>) -> Program {
         let Self { file, argv0, args, cwd, env } = self;
@@ -347,8 +351,8 @@ mod tests {
     #[test]
     fn what_a_later_version_adds_is_passed_over() {
         let line = r#"{"number":1,"later":1,"what":{"hello":{"format":2,"version":"9","more":[]}}}"#;
-        let Envelope { what, .. } = serde_json::from_str::<Envelope<Request>>(line).unwrap();
-        assert!(matches!(what, Request::Hello { format: 2, .. }));
+        let Envelope { body, .. } = serde_json::from_str::<Envelope<Request>>(line).unwrap();
+        assert!(matches!(body, Request::Hello { format: 2, .. }));
     }
 
     #[test]
@@ -356,8 +360,8 @@ mod tests {
         let mut program = Program::new("sh".into(), vec![OsString::from_vec(vec![b'a', 0xff]), "é".into()]);
         program.cwd = Some("/no such".into());
         program.env.insert("A".into(), "b".into());
-        let sent: Start =
-            serde_json::from_str(&serde_json::to_string(&Start::from(&program)).unwrap()).unwrap();
+        let sent: ProgramSpec =
+            serde_json::from_str(&serde_json::to_string(&ProgramSpec::from(&program)).unwrap()).unwrap();
         let arrived = sent.into_program(Some((1, 2)));
         assert_eq!(
             (&arrived.file, &arrived.args, &arrived.cwd),

@@ -75,7 +75,7 @@ fn capacity(file: BorrowedFd<'_>) -> io::Result<usize> {
     let sealed = fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SHRINK.bits() != 0;
     let ring =
         size.checked_sub(SECTION_BYTES).filter(|ring| sealed && *ring > 0 && ring % SECTION_BYTES == 0);
-    ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no session's memory"))
+    ring.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is not the memory of a session"))
 }
 
 /// The mapped parts of a session's memory.
@@ -104,8 +104,7 @@ pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<Mapped> {
     let mapping = Arc::new(mapping);
     let words = |range| Words { mapping: Arc::clone(&mapping), range };
     if words(0..1).get(LAYOUT_WORD).load(Relaxed) != LAYOUT_VERSION {
-        let message =
-            "a session's memory was made by another version of limpet; end that one, and start this one anew";
+        let message = "the session's memory was created by an incompatible version of limpet; stop that version and start limpet again";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     let (ring, screen, input) = (words(RING_RANGE), words(SCREEN_RANGE), words(INPUT_RANGE));

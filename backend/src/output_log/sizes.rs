@@ -44,7 +44,7 @@ impl Sizes {
 
     /// Restores the sizes that an earlier server knew. The oldest one came after `first` changes.
     /// Returns `None` if there are no sizes.
-    pub(crate) fn known(first: u64, sizes: impl IntoIterator<Item = SizeAt>) -> Option<Self> {
+    pub(crate) fn restore(first: u64, sizes: impl IntoIterator<Item = SizeAt>) -> Option<Self> {
         let mut sizes = sizes.into_iter();
         let mut known = Self { first, oldest: sizes.next()?, later: VecDeque::new() };
         sizes.for_each(|(from, size)| known.push(from, size));
@@ -173,8 +173,8 @@ mod tests {
     fn what_an_earlier_server_knew_goes_on_with_its_numbers() {
         let before = sizes(&[3; 200]);
         let first = before.iter().next().map_or(0, |(resizes, _)| resizes);
-        let after = Sizes::known(first, before.iter().map(|(_, size)| size)).unwrap();
-        assert!(after.iter().eq(before.iter()) && Sizes::known(0, []).is_none());
+        let after = Sizes::restore(first, before.iter().map(|(_, size)| size)).unwrap();
+        assert!(after.iter().eq(before.iter()) && Sizes::restore(0, []).is_none());
     }
 
     #[test]

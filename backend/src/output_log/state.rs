@@ -1,7 +1,7 @@
 //! The state that a log's writer and readers share.
 
 use bytes::{Bytes, BytesMut};
-use limpet_shared::{Header, OutputOffset, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, OutputOffset, limits::MAX_FRAME_PAYLOAD_BYTES};
 
 use super::{
     FlowClass, Next, Rank,
@@ -32,7 +32,7 @@ pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) at: OutputOffset,
     pub(super) rank: Rank,
-    pub(super) claim: FlowClass,
+    pub(super) class: FlowClass,
     /// Offset from which the reader is trusted to keep up, so that the writer waits for it.
     pub(super) lossless_from: OutputOffset,
 }
@@ -40,7 +40,7 @@ pub(super) struct Cursor {
 impl Cursor {
     /// Reports whether the reader is to get all output and is trusted to keep up.
     pub(super) fn is_lossless(&self) -> bool {
-        self.claim == FlowClass::All && self.at >= self.lossless_from
+        self.class == FlowClass::Lossless && self.at >= self.lossless_from
     }
 
     /// Stops trusting the reader until it has read a whole `tail` without being overtaken.
@@ -62,7 +62,7 @@ impl State {
         if has_waiting_reader {
             let mut at = self.published;
             while at < end {
-                let next = end.min(at.advanced(OUTPUT_FRAME));
+                let next = end.min(at.advanced(MAX_FRAME_PAYLOAD_BYTES));
                 self.recent.push(at, frame(&self.ring, at, next));
                 at = next;
             }
@@ -84,7 +84,7 @@ impl State {
             return Next::Lost;
         }
         let Position { output: start, resizes } = cursor;
-        let mut end = self.published.min(start.advanced(max.min(OUTPUT_FRAME)));
+        let mut end = self.published.min(start.advanced(max.min(MAX_FRAME_PAYLOAD_BYTES)));
         // Shared frames end where a size took effect, too, because sizes change only between two
         // publications.
         if resizes < self.sizes.count()
@@ -96,7 +96,7 @@ impl State {
             end = end.min(from);
         }
         if start >= end {
-            return Next::Dry;
+            return Next::Empty;
         }
         match self.recent.starting_at(start) {
             Some(frame) if frame.len() - Header::LEN <= max => Next::Frame(frame),

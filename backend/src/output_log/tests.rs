@@ -61,13 +61,13 @@ impl Source {
             Next::Lost => {
                 assert_eq!(reader.cursor, cursor);
                 let kept = self.written.len() as u64 - before.get();
-                let is_far_behind = kept > MIN_TAIL as u64 - OUTPUT_FRAME as u64;
+                let is_far_behind = kept > MIN_TAIL_BYTES as u64 - MAX_FRAME_PAYLOAD_BYTES as u64;
                 assert!(
                     is_far_behind || self.sizes.len() as u64 - resizes >= 100,
                     "no more was dropped than had to be"
                 );
             }
-            Next::Dry => {
+            Next::Empty => {
                 let end = (self.written.len() as u64, self.sizes.len() as u64);
                 assert_eq!((reader.cursor().get(), reader.cursor.resizes), end);
             }
@@ -76,7 +76,7 @@ impl Source {
 }
 
 fn source() -> (Source, Log) {
-    let (writer, log, _) = log(memory(0).unwrap().as_fd()).unwrap();
+    let (writer, log, _) = open(create_memory(0).unwrap().as_fd()).unwrap();
     (Source { writer, written: Vec::new(), sizes: Vec::new() }, log)
 }
 
@@ -130,7 +130,7 @@ proptest! {
                 _ => {}
             }
             let fastest = readers.iter().map(LogReader::cursor).max();
-            prop_assert_eq!(source.writer.standing(|_| true).fastest, fastest);
+            prop_assert_eq!(source.writer.reader_positions(|_| true).fastest, fastest);
         }
     }
 }
@@ -143,7 +143,7 @@ fn a_log_of_single_keys_is_not_all_bookkeeping() {
     }
     let mut reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
     let mut frames = 0;
-    while reader.next(usize::MAX) != Next::Dry {
+    while reader.next(usize::MAX) != Next::Empty {
         frames += 1;
     }
     assert!(frames < 50, "{frames} frames");
@@ -172,7 +172,7 @@ async fn a_size_wakes_a_reader() {
     let (more, mut reader) = waiting.await.unwrap();
     assert!(more);
     assert_eq!(reader.next(1), Next::Size { size: Winsize::cells(3, 4), resizes: 1 });
-    assert_eq!(reader.next(1), Next::Dry);
+    assert_eq!(reader.next(1), Next::Empty);
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn wait_until_all_ended(target: &Target) {
             Ok(members) if members.is_empty() => return,
             Ok(members) => drop(join_all(members.into_iter().map(wait_until_ended)).await),
             Err(error) => {
-                tracing::warn!(%error, "could not look at the processes of a terminal");
+                tracing::warn!(%error, "could not list the processes of a terminal");
                 sleep(LIST_RETRY_PAUSE).await;
             }
         }
@@ -161,7 +161,7 @@ async fn wait_until_all_ended(target: &Target) {
 
 /// Names of the programs that run in a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningPrograms {
     /// All programs, with or without the leader.
     pub all: Vec<String>,
     /// Programs that may keep running after a [hang-up](EndMode::HangUp), because they are not in
@@ -170,13 +170,13 @@ pub struct Running {
 }
 
 /// Lists the programs that run in a session.
-pub(crate) fn running(leader: Pid, with_leader: bool) -> Running {
+pub(crate) fn running(leader: Pid, with_leader: bool) -> RunningPrograms {
     let pids = pids(&Target::Sessions(vec![leader]))
         .inspect_err(|error| tracing::error!(%error, "could not list /proc"))
         .unwrap_or_default();
     let group = foreground_group(leader);
     let survives = |&pid: &Pid| pid != leader && (getpgid(Some(pid)).ok() != group || ignores_hang_up(pid));
-    Running {
+    RunningPrograms {
         all: names(pids.iter().copied().filter(|&pid| with_leader || pid != leader)),
         background: names(pids.iter().copied().filter(survives)),
     }
@@ -231,7 +231,7 @@ const MAX_NAME_BYTES: usize = 15;
 
 /// Reports whether the leader, which still has this name, is in the foreground of its terminal, and
 /// none of its children is. Returns false if the system does not tell.
-pub(crate) fn is_alone_in_front(leader: Pid, name: &str) -> bool {
+pub(crate) fn is_alone_in_foreground(leader: Pid, name: &str) -> bool {
     let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat"));
     let Ok(text) = stat(&leader.to_string()) else { return false };
     let Some(found) = Stat::parse(&text) else { return false };

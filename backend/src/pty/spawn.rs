@@ -68,7 +68,8 @@ pub enum SpawnError {
     },
     /// The program does not exist or must not be executed.
     #[error(
-        "could not start {}: {source}; check that it is spelled right, installed, and in a directory of limpet's PATH",
+        "could not start {}: {source}; check its spelling, and that it is installed in a directory of \
+         limpet's PATH",
         file.display()
     )]
     Exec {

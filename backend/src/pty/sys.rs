@@ -59,7 +59,7 @@ pub(super) fn set_winsize(fd: BorrowedFd<'_>, size: Winsize) -> io::Result<()> {
 }
 
 /// Returns the number of bytes that wait in a pipe (`FIONREAD`, pipe(7)).
-pub(crate) fn waiting_in(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+pub(crate) fn pipe_len(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     let mut count: libc::c_int = 0;
     // SAFETY: the descriptor is open for the call, and the kernel writes one int to the pointer.
     Errno::result(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) })?;

@@ -13,7 +13,7 @@ use nix::{
 use tokio::time::timeout;
 
 use super::{EndMode, Program, Pty, Read, SpawnError};
-use crate::keeper::{Child, KeeperClient, Life};
+use crate::keeper::{Child, KeeperClient, ProgramHandles};
 
 /// Limit for tests that hang. Nothing here takes long.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -36,7 +36,7 @@ impl Shell {
         let program = Program::new("sh".into(), args);
         let keeper = KeeperClient::in_process().unwrap();
         let held = keeper.start(&only(), &program, Winsize::cells(90, 30), 0, String::new()).await.unwrap();
-        let Life { program, pipe } = held.life.unwrap();
+        let ProgramHandles { program, pipe } = held.program.unwrap();
         let (pty, child) = program.watch().unwrap();
         Self { pty, child, pipe }
     }
@@ -55,7 +55,7 @@ async fn read_until(pty: &Pty, enough: impl Fn(&str) -> bool) -> String {
         loop {
             match pty.read(&mut buffer).unwrap() {
                 Read::Bytes(count) => all.extend_from_slice(&buffer[..count]),
-                Read::Dry => pty.readable().await.unwrap(),
+                Read::Empty => pty.readable().await.unwrap(),
                 Read::End => break,
             }
             if enough(&String::from_utf8_lossy(&all)) {
@@ -198,7 +198,7 @@ fn a_terminal_is_moved_from_one_runtime_to_another() {
     let (one, other) = (runtime(), runtime());
     let Shell { pty, child, pipe } = one.block_on(Shell::start("stty -echo; echo one; read x; echo got $x"));
     one.block_on(read_until(&pty, |seen| seen.ends_with("one\r\n")));
-    let pty = other.block_on(async { pty.moved_here().await.unwrap() });
+    let pty = other.block_on(async { pty.rebind().await.unwrap() });
     // Anything that this runtime still watches is not woken any more.
     drop(one);
     unistd::write(&pipe, b"two\n").unwrap();

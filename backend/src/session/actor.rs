@@ -117,7 +117,7 @@ impl Actor {
     ) -> Self {
         let now = Instant::now();
         // Modes that a checkpoint sets are in use, not left behind.
-        display.take_leftovers();
+        display.take_stale_modes();
         let (output, flow) = (OutputReader::new(log), Flow::new(now));
         Self {
             pty,
@@ -177,11 +177,11 @@ impl Actor {
     /// Registers the terminal with the reactor of the current runtime.
     async fn rebind(self: Box<Self>) -> Option<Box<Self>> {
         let actor = *self;
-        match actor.pty.moved_here().await {
+        match actor.pty.rebind().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
                 let session = actor.publisher.session.id();
-                tracing::error!(%session, %error, "could not go on watching a terminal");
+                tracing::error!(%session, %error, "could not move a terminal to another runtime");
                 None
             }
         }
@@ -245,7 +245,7 @@ impl Actor {
     fn is_flood(&self) -> bool {
         self.burst_bytes >= FLOOD_BYTES
             || self.slices_behind >= FLOOD_SLICES
-            || self.publisher.session.shared().placement.is_strained()
+            || self.publisher.session.shared().placement.has_straining_viewers()
             || self.crowded_until > Instant::now()
     }
 
@@ -316,8 +316,8 @@ impl Actor {
         task::yield_now().await;
         self.display.step().await;
         self.publish_screen_results();
-        if let Some(leftovers) = self.display.take_leftovers() {
-            self.own_output.request(Purpose::ResetLeftovers(leftovers), Instant::now());
+        if let Some(stale_modes) = self.display.take_stale_modes() {
+            self.own_output.request(Purpose::ResetStaleModes(stale_modes), Instant::now());
         }
         self.slices_behind = if self.display.is_behind() { self.slices_behind.saturating_add(1) } else { 0 };
         self.end_burst_if_quiet();
@@ -343,7 +343,7 @@ impl Actor {
                 let make_snapshot = async |rows| self.display.snapshot_frames(rows).await;
                 let snapshot =
                     ViewerSnapshot::make(&shared.guest_snapshots, rank, history, make_snapshot).await;
-                let output = shared.log.reader(snapshot.position, rank, FlowClass::None);
+                let output = shared.log.reader(snapshot.position, rank, FlowClass::Unpaced);
                 self.publish_screen_results();
                 drop(reply.send((snapshot, output)));
             }
@@ -485,8 +485,8 @@ impl Actor {
     /// function that the program has begun.
     async fn insert_own_output(&mut self) {
         // Modes count as left behind only if the shell itself is reading now.
-        if self.own_output.has_leftovers() && !self.publisher.session.waits_at_prompt().await {
-            self.own_output.forget_leftovers(Instant::now());
+        if self.own_output.has_stale_modes() && !self.publisher.session.waits_at_prompt().await {
+            self.own_output.forget_stale_modes(Instant::now());
             return;
         }
         let is_outside_function = self.display.catch_up_to_boundary().await;
@@ -494,7 +494,9 @@ impl Actor {
         let Some(purpose) = self.own_output.take(is_outside_function, Instant::now()) else { return };
         let output = match purpose {
             Purpose::ResetModes => self.display.reset_modes_output(),
-            Purpose::ResetLeftovers(leftovers) => self.display.reset_leftovers_output(leftovers).into_bytes(),
+            Purpose::ResetStaleModes(stale_modes) => {
+                self.display.reset_stale_modes_output(stale_modes).into_bytes()
+            }
             Purpose::Clear => self.display.clear_output(),
         };
         if output.is_empty() {
@@ -509,7 +511,7 @@ impl Actor {
             self.display.catch_up_to_boundary().await;
             // The output that clears sets modes again. They belong to the program
             // that set them first.
-            self.display.take_leftovers();
+            self.display.take_stale_modes();
             let log = &self.publisher.session.shared().log;
             // Output that no server needs any more is overwritten.
             if self.handoff.clear(start, &mut self.display, &self.publisher.session).await {
@@ -523,7 +525,7 @@ impl Actor {
     fn write_input(&mut self) {
         if let Err(error) = self.input.write(|pipe, count| self.pty.write_from(pipe, count)) {
             let session = self.publisher.session.id();
-            tracing::debug!(%session, %error, "nobody reads the terminal's input any more");
+            tracing::debug!(%session, %error, "could not write to the terminal; its input is dropped");
         }
     }
 

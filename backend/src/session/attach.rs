@@ -82,13 +82,13 @@ pub(super) enum ResumePoint {
 impl ResumePoint {
     pub(super) fn of(hello: &Hello, session: &SessionHandle) -> Self {
         let log = &session.shared().log;
-        let (has_all, end) = (log.first().is_some(), log.end());
+        let (has_all, end) = (log.start_position().is_some(), log.end());
         let resume = hello.resume.as_ref();
         let known = resume.filter(|resume| resume.epoch == session.shared().epoch && resume.output <= end);
         match (known, hello.follow) {
-            (Some(resume), _) => {
-                log.resume(resume).map_or(Self::Screen { received: Some(resume.output) }, Self::Seamless)
-            }
+            (Some(resume), _) => log
+                .resume_position(resume)
+                .map_or(Self::Screen { received: Some(resume.output) }, Self::Seamless),
             (None, _) if end == OutputOffset::ZERO && resume.is_none() => Self::Start { is_cleared: false },
             (None, Follow::All) if has_all => Self::Start { is_cleared: resume.is_some() },
             (None, Follow::All) => Self::Screen { received: Some(OutputOffset::ZERO) },
@@ -125,7 +125,7 @@ pub(super) async fn start_attachment(
         // If the log's start is forgotten meanwhile, the reader is lost at once, and the viewer
         // gets a snapshot instead.
         ResumePoint::Start { is_cleared } => {
-            let position = shared.log.first().unwrap_or(Position::START);
+            let position = shared.log.start_position().unwrap_or(Position::START);
             (
                 position,
                 is_cleared.then(|| ResetSnapshot::empty(shared.log.size(position.resizes), position.resizes)),
@@ -160,8 +160,8 @@ pub(super) async fn start_attachment(
         server: env!("CARGO_PKG_VERSION").to_owned(),
     };
     // At first the program waits for any viewer with the right to type: its speed is not known yet.
-    let claim = if role.may_write() { FlowClass::Fastest } else { FlowClass::None };
-    let output = shared.log.reader(position, attachment.rank(), claim);
+    let class = if role.may_write() { FlowClass::Fastest } else { FlowClass::Unpaced };
+    let output = shared.log.reader(position, attachment.rank(), class);
     AttachmentStart { welcome, snapshot, output, input, status }
 }
 

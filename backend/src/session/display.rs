@@ -14,8 +14,8 @@ mod snapshot_frames;
 
 use std::{mem, panic::resume_unwind};
 
-use limpet_screen::{Leftovers, Screen, Text};
-use limpet_shared::{OutputOffset, Winsize, limits::OUTPUT_FRAME, theme::Colours};
+use limpet_screen::{Screen, StaleModes, Text};
+use limpet_shared::{OutputOffset, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES, theme::Colours};
 
 use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
 pub(super) use self::{last::FinalScreen, snapshot_frames::FramedSnapshot};
@@ -36,7 +36,7 @@ const MAX_BACKLOG_BYTES: u64 = 4 * 1024 * 1024;
 const RESUME_BACKLOG_BYTES: u64 = MAX_BACKLOG_BYTES / 4 * 3;
 
 const _: () = assert!(
-    MAX_BACKLOG_BYTES + 2 * OUTPUT_FRAME as u64 <= output_log::SPARE as u64,
+    MAX_BACKLOG_BYTES + 2 * MAX_FRAME_PAYLOAD_BYTES as u64 <= output_log::SPARE_BYTES as u64,
     "the log must keep what waits"
 );
 
@@ -110,7 +110,7 @@ impl Display {
                 display.screen.sweep();
             }
         }
-        display.screen.take_leftovers();
+        display.screen.take_stale_modes();
         display.blank_if_given_up();
         display
     }
@@ -213,7 +213,7 @@ impl Display {
         } else if let Some(size) = self.backlog.next_size().filter(|_| !self.screen.is_unfinished()) {
             self.apply_next_size(size);
         } else if !self.screen.is_unfinished()
-            && self.backlog.skip_invisible(|plain| self.screen.leave_out(plain))
+            && self.backlog.skip_invisible(|plain| self.screen.skip_flood(plain))
         {
             self.skipped_to = self.parsed_to();
         } else {
@@ -230,7 +230,7 @@ impl Display {
             .as_ref()
             .map_or((&[][..], None), |(output, is_answered)| (output.as_slice(), Some(*is_answered)));
         if let Some(is_answered) = is_answered {
-            self.screen.answer(is_answered);
+            self.screen.set_answering(is_answered);
         }
         let taken = self.parse(self.parsed_to(), output, steps);
         self.backlog.advance(taken);
@@ -340,12 +340,12 @@ impl Display {
         if !self.try_catch_up() {
             self.on_background_thread(Self::catch_up).await;
         }
-        self.screen.is_between()
+        self.screen.is_at_boundary()
     }
 
     /// Returns output that clears a terminal that shows this screen.
     pub(super) fn clear_output(&mut self) -> Vec<u8> {
-        self.screen.clearing()
+        self.screen.clear_sequence()
     }
 
     /// Returns output that resets all modes of such a terminal.
@@ -354,13 +354,13 @@ impl Display {
     }
 
     /// Returns output that resets the modes that a program has left behind.
-    pub(super) fn reset_leftovers_output(&self, leftovers: Leftovers) -> String {
-        self.screen.resetting(leftovers)
+    pub(super) fn reset_stale_modes_output(&self, stale_modes: StaleModes) -> String {
+        self.screen.reset_sequence(stale_modes)
     }
 
     /// Returns modes that a program may have left behind, once.
-    pub(super) fn take_leftovers(&mut self) -> Option<Leftovers> {
-        self.screen.take_leftovers()
+    pub(super) fn take_stale_modes(&mut self) -> Option<StaleModes> {
+        self.screen.take_stale_modes()
     }
 
     /// Returns the title that the program has set.
@@ -397,12 +397,12 @@ impl Display {
         let (plain, rest) = backlog.inspect(|plain, rest| Some((plain.to_vec(), rest.to_vec())))?;
         let mut seen = None;
         guard.attempt(start, plain.len() + rest.len(), || {
-            seen = screen.glimpse((&plain, &rest), history, CATCH_UP_STEPS);
+            seen = screen.preview((&plain, &rest), history, CATCH_UP_STEPS);
         });
         self.blank_if_given_up();
-        let (glimpse, rows) = seen?;
+        let (preview, rows) = seen?;
         let position = Position { output: self.backlog.taken_to(), ..self.backlog.position() };
-        let snapshot = framed_snapshot(&glimpse, (self.size, position), history);
+        let snapshot = framed_snapshot(&preview, (self.size, position), history);
         Some(FramedSnapshot { omitted_rows: rows.saturating_sub(history), ..snapshot })
     }
 

@@ -64,7 +64,7 @@ impl EndedSession {
                 let make_snapshot = async |rows| Arc::clone(&self.screen).snapshot_frames(rows).await;
                 let snapshot =
                     ViewerSnapshot::make(&shared.guest_snapshots, rank, history, make_snapshot).await;
-                let output = shared.log.reader(snapshot.position, rank, FlowClass::None);
+                let output = shared.log.reader(snapshot.position, rank, FlowClass::Unpaced);
                 drop(reply.send((snapshot, output)));
             }
             Request::Text { reply } => drop(reply.send(Arc::clone(&self.screen).text().await)),

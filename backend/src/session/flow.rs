@@ -9,7 +9,7 @@ use std::time::Duration;
 use limpet_shared::{self as shared, OutputOffset};
 use tokio::time::Instant;
 
-use crate::output_log::{self, LogWriter, Rank, Standing};
+use crate::output_log::{self, LogWriter, Rank, ReaderPositions};
 
 /// High watermark: the program is held back while its fastest viewer has more than this yet
 /// to read, in bytes.
@@ -31,7 +31,7 @@ const MAX_LAGGING_VIEWER_HOLD: Duration = Duration::from_millis(250);
 
 const _: () = assert!(LOW_WATERMARK < HIGH_WATERMARK);
 const _: () = assert!(
-    HIGH_WATERMARK < tail_high_watermark(output_log::MIN_TAIL) as u64,
+    HIGH_WATERMARK < tail_high_watermark(output_log::MIN_TAIL_BYTES) as u64,
     "the fastest must not be overtaken"
 );
 
@@ -97,17 +97,17 @@ impl Flow {
         log: &LogWriter,
         now: Instant,
     ) -> Option<Instant> {
-        let mut standing = log.standing(|rank| rank == Rank::Owner || !owner_is_here);
+        let mut positions = log.reader_positions(|rank| rank == Rank::Owner || !owner_is_here);
         if setting == shared::Flow::Free {
-            (standing.fastest, standing.slowest) = (None, None);
+            (positions.fastest, positions.slowest) = (None, None);
         }
-        let for_fastest = self.fastest.held_until(standing, now);
+        let for_fastest = self.fastest.held_until(positions, now);
         if for_fastest.is_some() {
             // While not even the fastest viewer makes progress, the slowest one is not to blame.
-            standing.slowest = None;
+            positions.slowest = None;
         }
-        let for_lagging = self.lagging.held_until(standing, now).unwrap_or_else(|TooSlow(at)| {
-            log.leave_behind(at);
+        let for_lagging = self.lagging.held_until(positions, now).unwrap_or_else(|TooSlow(at)| {
+            log.demote_slow_readers(at);
             None
         });
         for_fastest.or(for_lagging)
@@ -115,7 +115,11 @@ impl Flow {
 }
 
 impl FastestViewerHold {
-    fn held_until(&mut self, Standing { end, fastest, .. }: Standing, now: Instant) -> Option<Instant> {
+    fn held_until(
+        &mut self,
+        ReaderPositions { end, fastest, .. }: ReaderPositions,
+        now: Instant,
+    ) -> Option<Instant> {
         self.held = fastest.and_then(|fastest| self.decide(end, fastest, now));
         self.held.map(|(_, until)| until)
     }
@@ -142,12 +146,12 @@ impl FastestViewerHold {
 }
 
 impl LaggingViewerHold {
-    fn held_until(&mut self, standing: Standing, now: Instant) -> Result<Option<Instant>, TooSlow> {
+    fn held_until(&mut self, positions: ReaderPositions, now: Instant) -> Result<Option<Instant>, TooSlow> {
         let held_until = self.held.take();
         if held_until.is_some() {
             self.last_held_at = now;
         }
-        let Standing { end, tail, slowest: Some(slowest), .. } = standing else { return Ok(None) };
+        let ReaderPositions { end, tail, slowest: Some(slowest), .. } = positions else { return Ok(None) };
         let mark = if held_until.is_some() { tail_low_watermark(tail) } else { tail_high_watermark(tail) };
         if end.since(slowest) <= mark as u64 {
             return Ok(None);
@@ -177,26 +181,26 @@ mod tests {
         OutputOffset::ZERO.advanced(bytes)
     }
 
-    fn all_at(end: usize, fastest: usize) -> Standing {
-        Standing { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
+    fn all_at(end: usize, fastest: usize) -> ReaderPositions {
+        ReaderPositions { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
     }
 
-    /// Returns the standing of a viewer that is `behind` bytes behind the end, beside
+    /// Returns the positions of a viewer that is `behind` bytes behind the end, beside
     /// one that is there.
-    fn one_behind(behind: usize) -> Standing {
+    fn one_behind(behind: usize) -> ReaderPositions {
         let end = at(1 << 30);
-        Standing { end, tail: TAIL, fastest: Some(end), slowest: Some(end.before(behind)) }
+        ReaderPositions { end, tail: TAIL, fastest: Some(end), slowest: Some(end.before(behind)) }
     }
 
     #[test]
     fn a_program_without_viewers_runs_free() {
-        let nobody = Standing { fastest: None, ..all_at(1 << 40, 0) };
+        let nobody = ReaderPositions { fastest: None, ..all_at(1 << 40, 0) };
         assert_eq!(FastestViewerHold::default().held_until(nobody, Instant::now()), None);
     }
 
     #[test]
     fn a_program_that_is_free_waits_for_nobody() {
-        let (mut writer, log, _) = output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap();
+        let (mut writer, log, _) = output_log::open(output_log::create_memory(0).unwrap().as_fd()).unwrap();
         let _reader = log.reader(Position::START, Rank::Owner, FlowClass::Fastest);
         writer.append(&vec![b'x'; 1 << 20], |_| {});
         let (mut flow, now) = (Flow::new(Instant::now()), Instant::now());
@@ -209,9 +213,9 @@ mod tests {
     /// by a viewer that reads one byte just before the timeout, optionally `beside` another one
     /// that reads nothing or everything.
     fn held_by_a_trickle(rank: Rank, beside: Option<(Rank, FlowClass, bool)>) -> u32 {
-        let memory = output_log::memory(TAIL).unwrap();
-        let (mut writer, log, _): (_, Log, _) = output_log::log(memory.as_fd()).unwrap();
-        let mut trickle = log.reader(Position::START, rank, FlowClass::All);
+        let memory = output_log::create_memory(TAIL).unwrap();
+        let (mut writer, log, _): (_, Log, _) = output_log::open(memory.as_fd()).unwrap();
+        let mut trickle = log.reader(Position::START, rank, FlowClass::Lossless);
         let mut other: Option<(LogReader, bool)> =
             beside.map(|(rank, claim, takes)| (log.reader(Position::START, rank, claim), takes));
         let owner_is_here = rank == Rank::Owner || beside.is_some_and(|(rank, ..)| rank == Rank::Owner);
@@ -230,7 +234,7 @@ mod tests {
                     trickle = log.reader(
                         Position { output: writer.end().before(TAIL / 2), resizes: 0 },
                         rank,
-                        FlowClass::All,
+                        FlowClass::Lossless,
                     );
                 }
             }
@@ -246,9 +250,9 @@ mod tests {
         assert!(held_by_a_trickle(Rank::Guest, None) > 15_000, "nobody else is there");
         for (claim, takes) in [
             (FlowClass::Fastest, true),
-            (FlowClass::All, true),
-            (FlowClass::None, true),
-            (FlowClass::None, false),
+            (FlowClass::Lossless, true),
+            (FlowClass::Unpaced, true),
+            (FlowClass::Unpaced, false),
         ] {
             let held = held_by_a_trickle(Rank::Guest, Some((Rank::Owner, claim, takes)));
             assert_eq!(held, 0, "an owner is there: {claim:?} {takes}");
@@ -332,9 +336,9 @@ mod tests {
     /// it and one that reads `much` bytes per millisecond. Returns how often the latter was
     /// overtaken, and for how many of 2,000 milliseconds the program was held back.
     fn beside_one_that_takes(much: usize) -> (u32, u32) {
-        let memory = output_log::memory(TAIL).unwrap();
-        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
-        let reader = |output| log.reader(Position { output, resizes: 0 }, Rank::Owner, FlowClass::All);
+        let memory = output_log::create_memory(TAIL).unwrap();
+        let (mut writer, log, _) = output_log::open(memory.as_fd()).unwrap();
+        let reader = |output| log.reader(Position { output, resizes: 0 }, Rank::Owner, FlowClass::Lossless);
         let (mut quick, mut slow) = (reader(OutputOffset::ZERO), reader(OutputOffset::ZERO));
         let start = Instant::now();
         let (mut flow, mut overtaken, mut held) = (Flow::new(start), 0, 0);
@@ -348,7 +352,7 @@ mod tests {
             if much > 0 && slow.next(much) == Next::Lost {
                 overtaken += 1;
                 slow = reader(writer.end());
-                slow.distrust();
+                slow.demote();
             }
         }
         (overtaken, held)

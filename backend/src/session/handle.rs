@@ -34,9 +34,9 @@ use crate::{
     background,
     keeper::ProcessInspector,
     output_log::{FlowClass, Log, LogReader, Rank},
-    pty::{EndMode, Program, Running},
+    pty::{EndMode, Program, RunningPrograms},
     runtimes::Placement,
-    state::Saved,
+    session_files::SavedSession,
     token_bucket::KeyedBuckets,
 };
 
@@ -50,7 +50,7 @@ const MAX_ATTACHES_AT_ONCE: u64 = 64;
 
 /// Error for guests who attach too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many come to this session by the same link; try again in {} s", .wait.as_secs() + 1)]
+#[error("too many viewers attach to this session through the same link; try again in {} s", .wait.as_secs() + 1)]
 pub struct TooManyAttaches {
     /// Time until the next attempt is allowed.
     pub wait: Duration,
@@ -109,7 +109,7 @@ pub(crate) struct StrainGuard(SessionHandle);
 
 impl Drop for StrainGuard {
     fn drop(&mut self) {
-        self.0.0.placement.end_strain();
+        self.0.0.placement.remove_straining_viewer();
         self.0.0.viewers_changed.notify_one();
     }
 }
@@ -147,7 +147,7 @@ impl SessionHandle {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
         let running = match self.0.inspector.filter(|_| info.state.exit.is_none() && role == Role::Owner) {
-            None => Running::default(),
+            None => RunningPrograms::default(),
             Some(inspector) => {
                 background::run(move || inspector.running(with_leader)).await.unwrap_or_default()
             }
@@ -245,11 +245,11 @@ impl SessionHandle {
 
     /// Returns the data that is needed to start the session again after a reboot. Asks the system
     /// for the program's current directory.
-    pub(super) fn to_saved(&self) -> Saved {
+    pub(super) fn to_saved(&self) -> SavedSession {
         let here = self.0.inspector.filter(|_| self.exit().is_none()).and_then(ProcessInspector::directory);
         let cwd = here.or_else(|| self.0.program.cwd.clone());
         let status = self.0.status.borrow();
-        Saved {
+        SavedSession {
             program: (&Program { cwd, ..self.0.program.clone() }).into(),
             spec: status.spec.clone(),
             size: status.size,
@@ -270,7 +270,7 @@ impl SessionHandle {
             return false;
         };
         let name = self.0.program.name();
-        background::run(move || inspector.is_alone_in_front(&name)).await.unwrap_or(false)
+        background::run(move || inspector.is_alone_in_foreground(&name)).await.unwrap_or(false)
     }
 
     /// Marks the session as changed since it was saved.
@@ -316,7 +316,7 @@ impl Attachment {
 
     /// Moves the session to the threads for floods until the returned guard is dropped.
     pub(crate) fn begin_strain(&self) -> StrainGuard {
-        self.session.0.placement.begin_strain();
+        self.session.0.placement.add_straining_viewer();
         self.session.0.viewers_changed.notify_one();
         StrainGuard(self.session.clone())
     }
@@ -365,7 +365,7 @@ impl Attachment {
         let (snapshot, output) = snapshot.unwrap_or_else(|| {
             let log = &self.session.0.log;
             let snapshot = ViewerSnapshot::empty(log);
-            let output = log.reader(snapshot.position, rank, FlowClass::None);
+            let output = log.reader(snapshot.position, rank, FlowClass::Unpaced);
             (snapshot, output)
         });
         let skipped = snapshot.position.output.since(received);

@@ -40,7 +40,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
-    pub(super) program: keeper::Start,
+    pub(super) program: keeper::ProgramSpec,
     #[serde(flatten)]
     pub(super) spec: SessionSpec,
     /// The primary viewer, if there is one.
@@ -98,7 +98,7 @@ impl HandoffRecord {
     /// Returns all recorded sizes.
     pub(super) fn all_sizes(&self) -> Sizes {
         let all = self.earlier_sizes.iter().chain(&self.sizes).copied();
-        Sizes::known(self.first_size, all).unwrap_or_else(|| Sizes::new(Winsize::default()))
+        Sizes::restore(self.first_size, all).unwrap_or_else(|| Sizes::new(Winsize::default()))
     }
 }
 
@@ -233,7 +233,7 @@ impl Handoff {
             }
             Err(error) => {
                 self.retry_at = Some(Instant::now() + RETRY_DELAY);
-                tracing::error!(session = %self.session, %error, "could not keep a screen");
+                tracing::error!(session = %self.session, %error, "could not store a checkpoint of the screen");
             }
         }
     }
@@ -250,7 +250,7 @@ impl Handoff {
             Ok(()) => self.is_unsent = false,
             Err(error) => {
                 self.retry_at = Some(Instant::now() + RETRY_DELAY);
-                tracing::error!(session = %self.session, %error, "could not keep a session");
+                tracing::error!(session = %self.session, %error, "could not hand the session's record to the keeper");
             }
         }
     }
@@ -276,7 +276,9 @@ impl Handoff {
         let restored = checkpoint.and_then(|file| {
             let session = &handoff.session;
             read(file)
-                .inspect_err(|error| tracing::error!(%session, %error, "could not read a kept screen"))
+                .inspect_err(
+                    |error| tracing::error!(%session, %error, "could not read the checkpoint of a screen"),
+                )
                 .ok()
         });
         let (position, size, snapshot) = if let Some((header, snapshot)) = restored {
@@ -322,12 +324,12 @@ impl Handoff {
             let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
             let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
             let most = waiting.min(MAX_PIECE_BYTES);
-            let taken = log.look(display.taken_to(), most, |output| {
+            let taken = log.with_output(display.taken_to(), most, |output| {
                 display.take(output, is_unanswered);
                 !output.is_empty()
             });
             if taken != Some(true) {
-                tracing::error!(session = %self.session, "a screen lacks output that is no longer kept");
+                tracing::error!(session = %self.session, "the log no longer has the output that a screen needs");
                 return display.skip_to(end);
             }
         }
@@ -370,8 +372,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_screen_is_brought_to_the_end_of_its_log() {
-        let memory = output_log::memory(0).unwrap();
-        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
+        let (mut writer, log, _) = output_log::open(memory.as_fd()).unwrap();
         let output = b"0123456789abcdefg\r\nnew and long enough to wrap";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -390,7 +392,14 @@ mod tests {
         let numbered = r#"{"output":10,"cols":80,"rows":24,"resizes":8}"#;
         let take_over = |record: &HandoffRecord, checkpoint| {
             let (link, name) = (KeeperClient::in_process().unwrap(), "a".parse().unwrap());
-            Handoff::take_over(link, name, (record, checkpoint), (&log, None), (output_log::MIN_TAIL, 100)).1
+            Handoff::take_over(
+                link,
+                name,
+                (record, checkpoint),
+                (&log, None),
+                (output_log::MIN_TAIL_BYTES, 100),
+            )
+            .1
         };
         for (record, head) in [(&of_older, head), (&of_this, numbered), (&stale, numbered), (&stale, head)] {
             let mut display = take_over(record, Some(file(&format!("{head}\nkept before"))));
@@ -411,8 +420,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_is_owed_is_answered() {
-        let memory = output_log::memory(0).unwrap();
-        let (mut writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
+        let (mut writer, log, _) = output_log::open(memory.as_fd()).unwrap();
         let output = b"\x1b[6n, \x1b[5n";
         writer.fill(output.len(), |place| {
             place.copy_from_slice(output);
@@ -430,8 +439,13 @@ mod tests {
             let (link, name) = (KeeperClient::in_process().unwrap(), "a".parse().unwrap());
             let unanswered_from = unanswered_from.map(OutputOffset::new);
             let kept = (&record, None);
-            let left =
-                Handoff::take_over(link, name, kept, (&log, unanswered_from), (output_log::MIN_TAIL, 100));
+            let left = Handoff::take_over(
+                link,
+                name,
+                kept,
+                (&log, unanswered_from),
+                (output_log::MIN_TAIL_BYTES, 100),
+            );
             let mut display = left.1;
             display.text().await;
             assert_eq!(display.take_answers(), answers.as_bytes(), "{unanswered_from:?}");

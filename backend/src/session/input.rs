@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use limpet_shared::{ErrorCode, InputOffset, OutputOffset, ViewerId, limits::INPUT_IN_FLIGHT};
+use limpet_shared::{ErrorCode, InputOffset, OutputOffset, ViewerId, limits::MAX_INPUT_IN_FLIGHT_BYTES};
 use tokio::sync::watch;
 
 pub(super) use self::journal::InputJournal;
@@ -44,9 +44,9 @@ const MAX_WAITING_ANSWER_BYTES: usize = 16 * 1024;
 
 /// Input on its way to the program.
 ///
-/// Memory is bounded by [`INPUT_IN_FLIGHT`] for each attached viewer, and by [`MAX_ABSENT_BYTES`]
-/// for all others together. Input that is dropped beyond that was never acknowledged: a viewer that
-/// comes back is told where to continue, and sends it again.
+/// Memory is bounded by [`MAX_INPUT_IN_FLIGHT_BYTES`] for each attached viewer, and by
+/// [`MAX_ABSENT_BYTES`] for all others together. Input that is dropped beyond that was never
+/// acknowledged: a viewer that comes back is told where to continue, and sends it again.
 #[derive(Debug)]
 pub(super) struct Input {
     viewers: HashMap<ViewerId, ViewerInput>,
@@ -109,7 +109,9 @@ pub enum InputError {
         taken: InputOffset,
     },
     /// The viewer does not wait for acknowledgements.
-    #[error("more than {INPUT_IN_FLIGHT} bytes of input wait to be written; wait for acknowledgements")]
+    #[error(
+        "more than {MAX_INPUT_IN_FLIGHT_BYTES} bytes of input wait to be written; wait for acknowledgements"
+    )]
     Overflow,
 }
 
@@ -364,7 +366,7 @@ impl ViewerInput {
         let known = known.ok_or(InputError::Gap { offset, taken: self.taken })?;
         bytes.advance(usize::try_from(known).unwrap_or(usize::MAX).min(bytes.len()));
         let taken = self.taken.advanced(bytes.len());
-        if taken.since(self.written) > INPUT_IN_FLIGHT as u64 {
+        if taken.since(self.written) > MAX_INPUT_IN_FLIGHT_BYTES as u64 {
             return Err(InputError::Overflow);
         }
         self.taken = taken;
@@ -388,7 +390,7 @@ mod tests {
 
     fn input() -> Input {
         let journal = InputJournal::open(
-            output_log::log(output_log::memory(0).unwrap().as_fd()).unwrap().2,
+            output_log::open(output_log::create_memory(0).unwrap().as_fd()).unwrap().2,
             pipe().unwrap(),
         );
         Input::new(journal.unwrap())
@@ -453,13 +455,13 @@ mod tests {
         let take = |input: &mut Input, offset: usize, len: usize| {
             input.take(viewer(), AttachmentId::new(1), offset as u64, vec![b'x'; len].into());
         };
-        take(&mut input, 0, INPUT_IN_FLIGHT);
+        take(&mut input, 0, MAX_INPUT_IN_FLIGHT_BYTES);
         assert!(progress.borrow().is_ok());
-        take(&mut input, INPUT_IN_FLIGHT, 1);
+        take(&mut input, MAX_INPUT_IN_FLIGHT_BYTES, 1);
         assert_eq!(*progress.borrow(), Err(InputError::Overflow));
         input.discard();
         let (_, progress) = input.register(viewer(), AttachmentId::new(1));
-        take(&mut input, INPUT_IN_FLIGHT, 1);
+        take(&mut input, MAX_INPUT_IN_FLIGHT_BYTES, 1);
         assert!(progress.borrow().is_ok());
     }
 
@@ -537,7 +539,12 @@ mod tests {
         let mut input = input();
         for number in 0..10 {
             let (_, progress) = input.register(guest(number), AttachmentId::new(number));
-            input.take(guest(number), AttachmentId::new(number), 0, vec![b'x'; INPUT_IN_FLIGHT].into());
+            input.take(
+                guest(number),
+                AttachmentId::new(number),
+                0,
+                vec![b'x'; MAX_INPUT_IN_FLIGHT_BYTES].into(),
+            );
             assert!(progress.borrow().is_ok());
             drop(progress);
             input.drop_absent();
@@ -593,10 +600,10 @@ mod tests {
 
     #[test]
     fn another_server_goes_on_where_one_was_killed() {
-        let (memory, pipe) = (output_log::memory(0).unwrap(), pipe().unwrap());
+        let (memory, pipe) = (output_log::create_memory(0).unwrap(), pipe().unwrap());
         let open = || {
             Input::new(
-                InputJournal::open(output_log::log(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
+                InputJournal::open(output_log::open(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
                     .unwrap(),
             )
         };

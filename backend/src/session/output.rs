@@ -2,7 +2,7 @@
 
 use std::io;
 
-use limpet_shared::{Winsize, limits::OUTPUT_FRAME};
+use limpet_shared::{Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 use tokio::task;
 
 use crate::{
@@ -52,7 +52,7 @@ impl OutputReader {
         let mut len = 0;
         let enough = if is_awaited { 1 } else { MAX_READ_BYTES };
         let mut read = |place: &mut [u8]| pty.read(place);
-        if self.fill(&mut read, &mut len, enough) == Read::Dry && len > 0 {
+        if self.fill(&mut read, &mut len, enough) == Read::Empty && len > 0 {
             task::yield_now().await;
             self.fill(&mut read, &mut len, enough);
         }
@@ -96,8 +96,8 @@ impl OutputReader {
         len: &mut usize,
         enough: usize,
     ) -> Read {
-        let mut last = Read::Dry;
-        while !self.ended && *len + MAX_READ_BYTES <= OUTPUT_FRAME {
+        let mut last = Read::Empty;
+        while !self.ended && *len + MAX_READ_BYTES <= MAX_FRAME_PAYLOAD_BYTES {
             last = self.log.fill(MAX_READ_BYTES, |place| match read(place) {
                 Ok(Read::Bytes(count)) => (count, Read::Bytes(count)),
                 Ok(nothing) => (0, nothing),
@@ -113,7 +113,7 @@ impl OutputReader {
                         break;
                     }
                 }
-                Read::Dry => break,
+                Read::Empty => break,
                 Read::End => self.ended = true,
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use limpet_screen::Leftovers;
+use limpet_screen::StaleModes;
 
 /// Minimum time between two such outputs: each makes the screen catch up, and is
 /// sent to every viewer.
@@ -38,7 +38,7 @@ pub(super) enum Purpose {
     /// Resets all modes.
     ResetModes,
     /// Resets modes that a program has left behind.
-    ResetLeftovers(Leftovers),
+    ResetStaleModes(StaleModes),
     /// Clears the screen and the scrollback.
     Clear,
 }
@@ -49,7 +49,7 @@ pub(super) struct OwnOutput {
     /// Requests of viewers, in this order.
     wanted: Vec<Purpose>,
     /// Modes that a program may have left behind.
-    leftovers: Option<Leftovers>,
+    stale_modes: Option<StaleModes>,
     /// Time of the next check whether something can be done.
     next_check_at: Instant,
     /// Time at which it is done even inside a control function.
@@ -58,13 +58,13 @@ pub(super) struct OwnOutput {
 
 impl OwnOutput {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { wanted: Vec::new(), leftovers: None, next_check_at: now, deadline: now }
+        Self { wanted: Vec::new(), stale_modes: None, next_check_at: now, deadline: now }
     }
 
     pub(super) fn request(&mut self, purpose: Purpose, now: Instant) {
         self.start_wait(now);
         match purpose {
-            Purpose::ResetLeftovers(leftovers) => self.leftovers = Some(leftovers),
+            Purpose::ResetStaleModes(stale_modes) => self.stale_modes = Some(stale_modes),
             purpose if self.wanted.contains(&purpose) => {}
             purpose => self.wanted.push(purpose),
         }
@@ -77,19 +77,19 @@ impl OwnOutput {
     }
 
     /// Reports whether modes that a program may have left behind are to be reset.
-    pub(super) fn has_leftovers(&self) -> bool {
-        self.leftovers.is_some()
+    pub(super) fn has_stale_modes(&self) -> bool {
+        self.stale_modes.is_some()
     }
 
     /// Forgets modes that turn out to be in use.
-    pub(super) fn forget_leftovers(&mut self, now: Instant) {
-        self.leftovers = None;
+    pub(super) fn forget_stale_modes(&mut self, now: Instant) {
+        self.stale_modes = None;
         self.next_check_at = now + MIN_INTERVAL;
     }
 
     /// Returns when there may be something to do.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        (self.leftovers.is_some() || !self.wanted.is_empty()).then_some(self.next_check_at)
+        (self.stale_modes.is_some() || !self.wanted.is_empty()).then_some(self.next_check_at)
     }
 
     /// Takes what is to be done now. `is_outside_function` says that the program is outside
@@ -105,7 +105,7 @@ impl OwnOutput {
         self.next_check_at = now + MIN_INTERVAL;
         self.deadline = self.next_check_at + MAX_WAIT;
         if self.wanted.is_empty() {
-            return self.leftovers.take().map(Purpose::ResetLeftovers);
+            return self.stale_modes.take().map(Purpose::ResetStaleModes);
         }
         Some(self.wanted.remove(0))
     }
@@ -146,17 +146,17 @@ mod tests {
     fn what_may_be_left_over_is_looked_at_now_and_then() {
         let start = Instant::now();
         let mut own = OwnOutput::new(start);
-        let leftovers = Leftovers::default();
+        let stale_modes = StaleModes::default();
         for _ in 0..1000 {
-            own.request(Purpose::ResetLeftovers(leftovers), start);
+            own.request(Purpose::ResetStaleModes(stale_modes), start);
         }
-        assert!(own.has_leftovers() && own.due_at() == Some(start));
-        own.forget_leftovers(start);
+        assert!(own.has_stale_modes() && own.due_at() == Some(start));
+        own.forget_stale_modes(start);
         assert_eq!(own.due_at(), None);
-        own.request(Purpose::ResetLeftovers(leftovers), start);
+        own.request(Purpose::ResetStaleModes(stale_modes), start);
         assert_eq!(own.due_at(), Some(start + MIN_INTERVAL));
-        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetLeftovers(leftovers)));
-        assert!(!own.has_leftovers());
+        assert_eq!(own.take(true, start + MIN_INTERVAL), Some(Purpose::ResetStaleModes(stale_modes)));
+        assert!(!own.has_stale_modes());
     }
 
     #[test]

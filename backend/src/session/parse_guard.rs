@@ -70,12 +70,12 @@ impl BlankReason {
     pub(super) fn notice(self) -> &'static str {
         match self {
             Self::GivenUp => {
-                "limpet no longer draws this terminal, since its output crashed the server twice. Live output goes on. \
-                 Restart the terminal to have it drawn again.\r\n"
+                "limpet no longer draws this terminal, because its output crashed the server twice. Live \
+                 output continues. Restart the terminal to draw it again.\r\n"
             }
             Self::ServerWide => {
-                "limpet draws no terminal at the moment, since its server kept crashing. Live output goes on. \
-                 `limpet upgrade` has terminals drawn again.\r\n"
+                "limpet draws no terminals at the moment, because its server kept crashing. Live output \
+                 continues. `limpet upgrade` draws them again.\r\n"
             }
         }
     }
@@ -144,7 +144,11 @@ impl ParseGuard {
         let outcome = catch_unwind(AssertUnwindSafe(parse));
         self.store(PARSED_FROM, 0);
         if outcome.is_err() {
-            tracing::error!(start = start.get(), len, "a screen could not parse its output, and is given up");
+            tracing::error!(
+                start = start.get(),
+                len,
+                "the screen's parser panicked; the screen is no longer drawn"
+            );
             self.set_deadly(parsed.end, MAX_DEATHS);
         }
         outcome.is_ok()
@@ -200,7 +204,7 @@ mod tests {
     const AFTER_CRASH: ParsePolicy = ParsePolicy { draws_screens: true, suspect_before: Duration::MAX };
 
     fn guard_with(memory: &OwnedFd, policy: ParsePolicy) -> ParseGuard {
-        ParseGuard::new(output_log::log(memory.as_fd()).unwrap().1, policy)
+        ParseGuard::new(output_log::open(memory.as_fd()).unwrap().1, policy)
     }
 
     fn guard(memory: &OwnedFd) -> ParseGuard {
@@ -220,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_screen_is_given_up_when_two_servers_have_died_in_the_same_output() {
-        let memory = output_log::memory(0).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
         let first = guard(&memory);
         parse(&first, 0, 100);
         die(&first, 100, 200);
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn deaths_elsewhere_do_not_count() {
-        let memory = output_log::memory(0).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
         for round in 0..10 {
             let next = guard(&memory);
             assert_eq!(next.blank(), None);
@@ -259,7 +263,7 @@ mod tests {
 
     #[test]
     fn whoever_was_killed_as_soon_as_it_began_did_not_die_of_it() {
-        let memory = output_log::memory(0).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
         for (suspect_before, blank) in [(1000, None), (1001, Some(BlankReason::GivenUp))] {
             let policy = ParsePolicy { suspect_before: Duration::from_millis(suspect_before), ..AFTER_CRASH };
             for _ in 0..2 {
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_panic_gives_a_screen_up_at_once() {
-        let memory = output_log::memory(0).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
         let guard = guard(&memory);
         guard.run(OutputOffset::ZERO, 1, || std::panic::resume_unwind(Box::new("of the parser")));
         assert_eq!(guard.blank(), Some(BlankReason::GivenUp));
@@ -279,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_server_can_do_without_any_screens() {
-        let memory = output_log::memory(0).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
         let policy = ParsePolicy { draws_screens: false, ..AFTER_CRASH };
         assert_eq!(guard_with(&memory, policy).blank(), Some(BlankReason::ServerWide));
         assert_eq!(guard(&memory).blank(), None, "the next one draws it again");

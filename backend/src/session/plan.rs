@@ -30,7 +30,7 @@ pub struct SpawnDefaults {
 pub enum CreateError {
     /// The limit on sessions is reached.
     #[error(
-        "there are as many sessions as --max-sessions allows ({limit}); close one, or start limpet with a larger number"
+        "the limit of {limit} sessions (--max-sessions) is reached; close one, or start limpet with a higher limit"
     )]
     TooMany {
         /// The limit.
@@ -38,8 +38,9 @@ pub enum CreateError {
     },
     /// The limit on sessions that follows from the limit of open files is reached.
     #[error(
-        "there are as many sessions as the limit of open files, {open_files}, has room for ({limit}); close one, or raise \
-         that limit (ulimit -Hn, LimitNOFILE=) and start limpet again"
+        "the limit of {limit} sessions, which follows from the limit of {open_files} open files, is \
+         reached; close one, or raise the limit of open files (ulimit -Hn, LimitNOFILE=) and start limpet \
+         again"
     )]
     TooManyForOpenFiles {
         /// The limit on sessions.
@@ -51,16 +52,16 @@ pub enum CreateError {
     #[error(transparent)]
     BadSize(#[from] WinsizeError),
     /// The session that the new one was to be like is not known.
-    #[error("there is no session (any more) that this one could be like; say what to start")]
-    NothingLikeIt,
+    #[error("the session to copy does not exist (any more); say what to start")]
+    NoTemplate,
     /// The command has no program.
-    #[error("a command is a program and its arguments; leave it out to get the default one")]
+    #[error("the command is empty; give a program and its arguments, or leave it out for the default")]
     EmptyCommand,
     /// A text contains a NUL character, which no program can be given.
-    #[error("{0} holds a NUL character, which no program can be given")]
+    #[error("{0} contains a NUL character, which the system does not allow")]
     NulCharacter(&'static str),
     /// The name is no name of an environment variable.
-    #[error("'{0}' is no name of an environment variable")]
+    #[error("'{0}' is not a valid name of an environment variable")]
     BadVariable(String),
     /// The program could not be started.
     #[error(transparent)]
@@ -77,7 +78,7 @@ impl CreateError {
             Self::TooMany { .. } | Self::TooManyForOpenFiles { .. } | Self::ShuttingDown => true,
             Self::Spawn(error) => matches!(error, SpawnError::Exhausted(_)),
             Self::BadSize(_)
-            | Self::NothingLikeIt
+            | Self::NoTemplate
             | Self::EmptyCommand
             | Self::NulCharacter(_)
             | Self::BadVariable(_) => false,

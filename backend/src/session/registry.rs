@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     background, exhausted,
-    keeper::{Child, Held, KeeperClient, OrphanedSession},
+    keeper::{Child, KeeperClient, OrphanedSession, SessionHandles},
     output_log::{self, Log, LogWriter, Sizes},
     pty::{EndMode, Program, Pty, SpawnError},
     random,
@@ -61,7 +61,7 @@ pub struct Limits {
     pub sessions: usize,
     /// The limit of open files that `sessions` follows from, if it does.
     pub open_files: Option<usize>,
-    /// Bytes of output that each session's log keeps; at least [`output_log::MIN_TAIL`].
+    /// Bytes of output that each session's log keeps; at least [`output_log::MIN_TAIL_BYTES`].
     pub tail: usize,
     /// Rows of scrollback that each session's screen keeps.
     pub scrollback: usize,
@@ -131,12 +131,15 @@ struct OpenedSession {
 
 impl OpenedSession {
     /// Opens a session's resources. If this fails, the program is unaffected.
-    fn open(Held { memory, life, checkpoint }: Held, sizes: Sizes) -> io::Result<Self> {
-        let (mut writer, log, input) = output_log::log(memory.as_fd())?;
+    fn open(
+        SessionHandles { memory, program, checkpoint }: SessionHandles,
+        sizes: Sizes,
+    ) -> io::Result<Self> {
+        let (mut writer, log, input) = output_log::open(memory.as_fd())?;
         writer.set_sizes(sizes);
-        let handles = life.map(|life| {
-            let journal = InputJournal::open(input, life.pipe)?;
-            let (pty, child) = life.program.watch()?;
+        let handles = program.map(|handles| {
+            let journal = InputJournal::open(input, handles.pipe)?;
+            let (pty, child) = handles.program.watch()?;
             Ok::<_, io::Error>(ProgramHandles { pty, child, journal })
         });
         Ok(Self { handles: handles.transpose()?, writer, log, checkpoint })
@@ -214,7 +217,7 @@ impl Sessions {
     /// If the request is invalid, if there is no room, or if the program cannot be started.
     pub async fn create(&self, request: CreateSession) -> Result<SessionHandle, CreateError> {
         let like = match &request.like {
-            Some(id) => Some(self.get(id).ok_or(CreateError::NothingLikeIt)?),
+            Some(id) => Some(self.get(id).ok_or(CreateError::NoTemplate)?),
             None => None,
         };
         let keep_output = request.keep_output;
@@ -225,7 +228,7 @@ impl Sessions {
         };
         let sessions = self.clone();
         // A terminal is registered with the reactor of the runtime that opens it.
-        let begun = self.0.runtimes.quick.spawn(async move {
+        let begun = self.0.runtimes.interactive.spawn(async move {
             sessions.start(SessionId::from_random(random::bytes()), plan, before).await
         });
         // An error means that the server is ending.
@@ -275,7 +278,7 @@ impl Sessions {
             match serde_json::from_str(&left.record) {
                 Ok(record) => known.push((record, left)),
                 Err(error) => {
-                    tracing::error!(session = %left.session, %error, "could not read what was kept of a session");
+                    tracing::error!(session = %left.session, %error, "could not read the hand-off record of a session");
                     self.0.keeper.forget(&left.session).await;
                 }
             }
@@ -304,16 +307,16 @@ impl Sessions {
             match prepared {
                 Ok(prepared) => self.open_prepared(prepared),
                 Err(error) if exhausted::is_exhausted(&error) => {
-                    tracing::error!(session = %left.session, %error, "could not go on with a session yet");
+                    tracing::error!(session = %left.session, %error, "could not take over a session yet; trying again later");
                     waiting.push((record, left));
                 }
                 Err(error) => {
-                    tracing::error!(session = %left.session, %error, "could not go on with a session");
+                    tracing::error!(session = %left.session, %error, "could not take over a session");
                     self.0.keeper.forget(&left.session).await;
                 }
             }
             // Restoring the screens may take long, so the keeper is told of the progress.
-            self.0.keeper.progress().await;
+            self.0.keeper.report_progress().await;
         }
         waiting
     }

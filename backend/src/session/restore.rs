@@ -11,7 +11,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{background, exhausted, output_log, pty::Program, state::Saved};
+use crate::{background, exhausted, output_log, pty::Program, session_files::SavedSession};
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;
@@ -20,7 +20,7 @@ const TAIL_DIVISOR: usize = 2;
 const NO_TITLE: &[u8] = b"\x1b]0;\x1b\\";
 
 /// The faint line between earlier output and the new program's.
-const NOTE: &str = "── above: what was here before limpet was started again ──";
+const NOTE: &str = "── above: from before limpet was restarted ──";
 
 /// The same line where only the program was started again.
 const RESTARTED_NOTE: &str = "── above: output of the program before it was restarted ──";
@@ -59,14 +59,15 @@ impl Sessions {
             if error.is_temporary() {
                 tracing::error!(
                     %session,
-                    "could not restore a session for now; its file stays, and the next start of limpet tries again: {error}"
+                    "could not restore a session now; its file is kept, and limpet tries again at its next \
+                     start: {error}"
                 );
                 waiting.insert(session);
             } else {
-                let file = saving.dir.put_aside(&session);
+                let file = saving.dir.set_failed_file_aside(&session);
                 tracing::error!(
                     %session, %error, file = %file.display(),
-                    "could not restore a session; what is known of it stays in its file"
+                    "could not restore a session; its file is kept"
                 );
             }
         };
@@ -85,8 +86,8 @@ impl Sessions {
                 Err(error) => fail(session, error.into()),
             }
         }
-        if let Err(error) = saving.dir.set_waiting(waiting) {
-            tracing::error!(%error, "could not note which sessions wait for another start; a server that follows forgets them");
+        if let Err(error) = saving.dir.set_pending_restores(waiting) {
+            tracing::error!(%error, "could not record which sessions wait for another start; the next server will not restore them");
         }
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Sessions {
     async fn restore_one(
         &self,
         session: SessionId,
-        saved: Saved,
+        saved: SavedSession,
         screen: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let mut program: Program = saved.program.into_program(None);
@@ -105,10 +106,16 @@ impl Sessions {
         let plan = SessionPlan { program, size, spec: saved.spec, note };
         let Limits { tail, scrollback, .. } = self.limits();
         let draw = move || {
-            earlier_output(&screen, size, scrollback, tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR, NOTE)
+            earlier_output(
+                &screen,
+                size,
+                scrollback,
+                tail.max(output_log::MIN_TAIL_BYTES) / TAIL_DIVISOR,
+                NOTE,
+            )
         };
         let before = background::run(draw).await.unwrap_or_else(|error| {
-            tracing::error!(%session, %error, "could not draw what was on a screen");
+            tracing::error!(%session, %error, "could not restore the contents of a screen");
             Vec::new()
         });
         self.start(session, plan, before).await
@@ -119,10 +126,10 @@ impl Sessions {
     pub(super) async fn last_output(&self, earlier: &SessionHandle, size: Winsize) -> Vec<u8> {
         let screen = earlier.snapshot_output().await;
         let Limits { tail, scrollback, .. } = self.limits();
-        let most = tail.max(output_log::MIN_TAIL) / TAIL_DIVISOR;
+        let most = tail.max(output_log::MIN_TAIL_BYTES) / TAIL_DIVISOR;
         let draw = move || earlier_output(&screen, size, scrollback, most, RESTARTED_NOTE);
         background::run(draw).await.unwrap_or_else(|error| {
-            tracing::error!(session = %earlier.id(), %error, "could not draw what was on a screen");
+            tracing::error!(session = %earlier.id(), %error, "could not restore the contents of a screen");
             Vec::new()
         })
     }

@@ -14,7 +14,7 @@ use super::{SessionHandle, Sessions};
 use crate::{
     background,
     exhausted::{self, ResourceKind},
-    state::StateDir,
+    session_files::StateDir,
 };
 
 /// Maximum delay between a change and its storage: changes of that time are lost if
@@ -53,10 +53,10 @@ impl SessionSaver {
                 // One message is enough, since saving is tried again and again.
                 Err(error) if !failed => {
                     failed = true;
-                    let error = exhausted::words(&error, ResourceKind::DiskSpace);
+                    let error = exhausted::describe_any(&error, ResourceKind::DiskSpace);
                     tracing::error!(
                         error,
-                        "could not write to --state-dir; sessions would not be restored as they are now"
+                        "could not write to --state-dir; recent changes to sessions are not saved"
                     );
                 }
                 Err(_) => {}

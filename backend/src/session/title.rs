@@ -1,10 +1,10 @@
 //! Sanitizes the titles that programs and users give.
 
-use limpet_shared::limits::TITLE;
+use limpet_shared::limits::MAX_TITLE_CHARS;
 
-/// Returns a title as one line of at most [`TITLE`] characters, without control characters, without
-/// characters that change the direction of the text around it, and without superfluous blanks.
-/// Empty if nothing of it would be visible.
+/// Returns a title as one line of at most [`MAX_TITLE_CHARS`] characters, without control
+/// characters, without characters that change the direction of the text around it, and without
+/// superfluous blanks. Empty if nothing of it would be visible.
 pub(super) fn clean(title: &str) -> String {
     let mut clean = String::new();
     let mut count = 0;
@@ -15,7 +15,7 @@ pub(super) fn clean(title: &str) -> String {
         }
         clean.push(if is_blank { ' ' } else { c });
         count += 1;
-        if count == TITLE {
+        if count == MAX_TITLE_CHARS {
             break;
         }
     }
@@ -62,6 +62,10 @@ mod tests {
         for title in ["", "   ", "\u{202e}", "\u{3164}\u{2800} \u{200d}", "\u{e0041}\u{fe0f}", "\t\u{7}"] {
             assert_eq!(clean(title), "", "{title:?}");
         }
-        assert_eq!(clean(&"x ".repeat(TITLE)).chars().count(), TITLE - 1, "the last one would be a blank");
+        assert_eq!(
+            clean(&"x ".repeat(MAX_TITLE_CHARS)).chars().count(),
+            MAX_TITLE_CHARS - 1,
+            "the last one would be a blank"
+        );
     }
 }

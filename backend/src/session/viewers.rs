@@ -2,7 +2,7 @@
 
 use limpet_shared::{
     Role, Sizing, ViewerId, ViewerInfo, Winsize,
-    limits::{AGENT, PRESENCES},
+    limits::{MAX_LISTED_VIEWERS, MAX_USER_AGENT_CHARS},
 };
 
 use super::{
@@ -118,7 +118,7 @@ impl Viewers {
             self.primary = Some(viewer);
         }
         self.owners += usize::from(visitor.role == Role::Owner);
-        let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(AGENT).collect();
+        let agent = visitor.agent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT_CHARS).collect();
         let entry =
             AttachedViewer { id, viewer, visitor: AttachingViewer { agent, ..visitor }, since: now, size };
         let at = if resumes { 0 } else { self.by_last_use.len() };
@@ -215,7 +215,7 @@ impl Viewers {
         };
         let mut list: Vec<ViewerInfo> = self.by_last_use.iter().map(presence).collect();
         list.sort_unstable_by_key(|presence| presence.id);
-        list.truncate(PRESENCES);
+        list.truncate(MAX_LISTED_VIEWERS);
         list
     }
 }
@@ -335,13 +335,13 @@ mod tests {
         let [one, two] = viewers.viewer_list(second).try_into().unwrap();
         assert!((one.id, one.primary, one.you) == (first.0, true, false) && one.role == Role::Owner);
         assert!((two.primary, two.you, two.since) == (false, true, 1234) && two.from == "192.0.2.7");
-        assert_eq!(two.agent.len(), AGENT);
+        assert_eq!(two.agent.len(), MAX_USER_AGENT_CHARS);
         let before = viewers.version();
         viewers.on_used(first, Sizing::Primary);
         assert_eq!(viewers.version(), before, "that is no news");
         for number in 3..=100 {
             enter(&mut viewers, number, Role::Reader);
         }
-        assert_eq!((viewers.viewer_list(first).len(), viewers.len()), (PRESENCES, 100));
+        assert_eq!((viewers.viewer_list(first).len(), viewers.len()), (MAX_LISTED_VIEWERS, 100));
     }
 }

@@ -140,7 +140,7 @@ fn end_mode(query: &str) -> Result<EndMode, Refusal> {
     match query.split('&').find_map(|pair| pair.strip_prefix("jobs=")) {
         None | Some("end") => Ok(EndMode::All),
         Some("keep") => Ok(EndMode::HangUp),
-        Some(_) => Err(Refusal::new(ErrorCode::BadRequest, "jobs is one of: end, keep")),
+        Some(_) => Err(Refusal::new(ErrorCode::BadRequest, "jobs must be one of: end, keep")),
     }
 }
 

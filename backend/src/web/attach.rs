@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, SignInKey, limits::CLIENT_MESSAGE};
+use limpet_shared::{ErrorCode, Role, SUBPROTOCOL, SessionId, SignInKey, limits::MAX_CLIENT_MESSAGE_BYTES};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -67,11 +67,11 @@ pub(super) async fn attach(
     let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
     if !offered.flat_map(|list| list.split(',')).any(|name| name.trim() == SUBPROTOCOL) {
         let message =
-            format!("this server speaks {SUBPROTOCOL}; ask for it by the header Sec-WebSocket-Protocol");
+            format!("this server speaks {SUBPROTOCOL}; request it in the header Sec-WebSocket-Protocol");
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
     let network = client.address().map(Network::of);
-    let place = app.0.attachments.admit(grant.clone(), network).map_err(too_many_attachments)?;
+    let slot = app.0.attachments.admit(grant.clone(), network).map_err(too_many_attachments)?;
     let span = tracing::info_span!("attachment", %session);
     let heartbeat = app.0.config.heartbeat;
     let shutdown = app.0.shutdown.clone();
@@ -80,12 +80,12 @@ pub(super) async fn attach(
     let request = AttachRequest { app, client, agent, session, credentials, grant };
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
-        .max_message_size(CLIENT_MESSAGE)
-        .max_frame_size(CLIENT_MESSAGE)
+        .max_message_size(MAX_CLIENT_MESSAGE_BYTES)
+        .max_frame_size(MAX_CLIENT_MESSAGE_BYTES)
         .read_buffer_size(READ_BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| {
         let admit = move |key: Option<&SignInKey>| request.admit(key);
-        attachment::run(socket, place, admit, heartbeat, shutdown, tracked).instrument(span)
+        attachment::run(socket, slot, admit, heartbeat, shutdown, tracked).instrument(span)
     }))
 }
 
@@ -135,7 +135,7 @@ async fn find_grant(
     Ok(match role {
         Some(Role::Owner) => Grant::Owner,
         Some(role) => Grant::Guest(session.clone(), role),
-        None => Grant::Nowhere,
+        None => Grant::NoAccess,
     })
 }
 
@@ -151,7 +151,7 @@ impl AttachRequest {
             }
         };
         let Principal { access, sign_in } = principal;
-        if counted == Grant::Nowhere {
+        if counted == Grant::NoAccess {
             // This holds even if access was granted in the meantime, because the attachment would
             // not be counted under that grant.
             return Err(NotAdmitted::NoSession);

@@ -7,9 +7,9 @@
 use std::net::IpAddr;
 
 use crate::{
-    limits::DescriptorBudget,
+    descriptor_budget::DescriptorBudget,
     network::Network,
-    places::{self, Places},
+    slots::{self, Slots},
 };
 
 /// The kind of client that sends a request.
@@ -72,7 +72,7 @@ impl Phase {
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
     budget: DescriptorBudget,
-    places: Places<Connection>,
+    slots: Slots<Connection>,
 }
 
 #[derive(Debug)]
@@ -85,34 +85,34 @@ struct Connection {
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     budget: DescriptorBudget,
-    slot: places::Place<Connection>,
+    slot: slots::Slot<Connection>,
 }
 
 impl Connections {
     pub(super) fn new(budget: DescriptorBudget) -> Self {
-        Self { budget, places: Places::default() }
+        Self { budget, slots: Slots::default() }
     }
 
     /// Gives a slot to a new connection. Returns `None` if all others are more important.
     pub(super) fn admit(&self, address: IpAddr) -> Option<ConnectionSlot> {
         let (budget, network) = (self.budget, Network::of(address));
-        let mut table = self.places.table();
+        let mut table = self.slots.table();
         let per_address = budget.connections_per_address(network.is_loopback());
         let is_non_owner = |connection: &Connection| connection.phase.is_non_owner();
         let from_there = |connection: &Connection| connection.network == network && is_non_owner(connection);
         let has_room = table.len() < per_address
             || table.make_room(per_address, from_there, Connection::rank)
-                && table.make_room(budget.foreign_connections(), is_non_owner, Connection::rank)
+                && table.make_room(budget.non_owner_connections(), is_non_owner, Connection::rank)
                 && table.make_room(budget.connections, |_| true, Connection::rank);
         has_room.then(|| {
-            let slot = self.places.enter(table, Connection { network, phase: Phase::Head });
+            let slot = self.slots.enter(table, Connection { network, phase: Phase::Head });
             ConnectionSlot { budget, slot }
         })
     }
 
     /// Closes the least important connection. Returns false if none may be closed.
     pub(super) fn evict_one(&self) -> bool {
-        self.places.table().close_least(Connection::rank)
+        self.slots.table().evict_lowest(Connection::rank)
     }
 }
 
@@ -154,7 +154,7 @@ impl ConnectionSlot {
 
     /// Waits until the connection has to make room for another one.
     pub(super) async fn evicted(&self) {
-        self.slot.is_to_close().await;
+        self.slot.evicted().await;
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn the_oldest_without_a_head_makes_room() {
         let connections = connections(256);
-        let room = connections.budget.foreign_connections();
+        let room = connections.budget.non_owner_connections();
         let owner = connections.admit(LOOPBACK).unwrap();
         owner.on_head();
         owner.identify(ClientKind::Owner);

@@ -11,7 +11,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use limpet_shared::{ErrorCode, api::ApiError, limits::HTTP_BODY};
+use limpet_shared::{ErrorCode, api::ApiError, limits::MAX_HTTP_BODY_BYTES};
 use tokio::time::sleep;
 
 use crate::{
@@ -45,7 +45,7 @@ impl Refusal {
     pub(super) fn session_not_found() -> Self {
         Self::new(
             ErrorCode::SessionNotFound,
-            "there is no such session (any more); see api/sessions for those there are",
+            "this session does not exist (any more); api/sessions lists all sessions",
         )
     }
 
@@ -57,7 +57,7 @@ impl Refusal {
     /// Creates the refusal of a guest who sends too many requests.
     pub(super) async fn too_many_requests(wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
-        let message = format!("too many requests come by the same link; try again in {seconds} s");
+        let message = format!("too many requests with this link; try again in {seconds} s");
         Self::delayed(wait, message).await
     }
 
@@ -72,7 +72,7 @@ impl Refusal {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
             return Self::new(
                 ErrorCode::BodyTooLarge,
-                format!("a request's body has at most {HTTP_BODY} bytes"),
+                format!("the request's body is too large; at most {MAX_HTTP_BODY_BYTES} bytes are allowed"),
             );
         }
         Self::new(ErrorCode::BadRequest, message)
@@ -119,7 +119,7 @@ impl From<CreateError> for Refusal {
                 ErrorCode::TooManySessions
             }
             CreateError::BadSize(_) => ErrorCode::BadSize,
-            CreateError::NothingLikeIt => ErrorCode::SessionNotFound,
+            CreateError::NoTemplate => ErrorCode::SessionNotFound,
             CreateError::EmptyCommand | CreateError::NulCharacter(_) | CreateError::BadVariable(_) => {
                 ErrorCode::BadRequest
             }
@@ -140,19 +140,19 @@ impl From<Denied> for Refusal {
             ),
             Denied::Wrong => Self::new(
                 ErrorCode::Unauthorized,
-                "this is neither the token nor a sign-in of this server; take the link that limpet printed",
+                "the credentials are not valid for this server; use the link that limpet printed",
             ),
             Denied::RateLimited(wait) => {
                 let message = format!(
-                    "too many wrong credentials came from this address; try again in {} s. Browsers that are signed in are not \
-                     concerned",
+                    "too many wrong credentials from this address; try again in {} s. Signed-in browsers \
+                     are not affected",
                     whole_seconds(wait)
                 );
                 Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, message) }
             }
             Denied::TooManySignIns => Self::new(
                 ErrorCode::TooManyRequests,
-                "too many browsers have signed in like this; try again a little later",
+                "too many sign-ins from this address or with this link; try again later",
             ),
         }
     }
@@ -178,14 +178,15 @@ impl From<PathRejection> for Refusal {
 pub(super) fn no_such_sign_in() -> Refusal {
     Refusal::new(
         ErrorCode::NotFound,
-        "there is no such sign-in (any more); see api/sign-ins for those there are",
+        "this sign-in does not exist (any more); api/sign-ins lists all sign-ins",
     )
 }
 
 pub(super) fn no_such_path() -> Refusal {
     Refusal::new(
         ErrorCode::NotFound,
-        "check the path; if a reverse proxy passes on a part of its site to limpet, start limpet with --base-path",
+        "check the path; if a reverse proxy forwards only a part of its site to limpet, start limpet with \
+         --base-path",
     )
 }
 
@@ -194,8 +195,5 @@ pub(super) async fn not_found() -> Refusal {
 }
 
 pub(super) async fn method_not_allowed() -> Refusal {
-    Refusal::new(
-        ErrorCode::MethodNotAllowed,
-        "this path has no such method; the protocol is described in PROTOCOL.md",
-    )
+    Refusal::new(ErrorCode::MethodNotAllowed, "this path does not support this method; see PROTOCOL.md")
 }

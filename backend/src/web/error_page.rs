@@ -76,7 +76,7 @@ const fn title(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::NotFound => "There is nothing at this address",
         ErrorCode::SessionNotFound => "This terminal no longer exists",
-        ErrorCode::UnknownHost | ErrorCode::ForeignOrigin => "limpet is not open to this address",
+        ErrorCode::UnknownHost | ErrorCode::ForeignOrigin => "limpet does not accept this address",
         ErrorCode::Unauthorized => "You are not logged in",
         ErrorCode::Forbidden => "Only the owner can do that",
         ErrorCode::TooManyRequests | ErrorCode::TooManySessions => "Too many requests",

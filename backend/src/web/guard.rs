@@ -63,7 +63,7 @@ pub(super) async fn require_owner(
         Access::Owner => Ok(next.run(request).await),
         Access::Passes(_) => Err(Refusal::new(
             ErrorCode::Forbidden,
-            "you were let in to one session; everything else is for who has the link that limpet printed",
+            "your link gives access to one session; everything else needs the owner's link",
         )),
     }
 }

@@ -38,10 +38,10 @@ fn parse_object<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result
     // A page of another origin cannot send this type without the server's consent, so this is a
     // further protection.
     if !has_json_content_type(headers) {
-        return Err(bad_request("the body is JSON, and the header says so: Content-Type: application/json"));
+        return Err(bad_request("the body must be JSON, with the header Content-Type: application/json"));
     }
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(bad_request("the body is one JSON object"));
+        return Err(bad_request("the body must be a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| bad_request(&error.to_string()))
 }

@@ -55,12 +55,13 @@ fn check_names(uri: &Uri, headers: &HeaderMap, hosts: &[String], origins: &[Stri
 /// Returns the advice for a request to an unknown host.
 fn unknown_host_message(host: Option<&Authority>) -> String {
     let proxy =
-        "if a reverse proxy is in between, have it pass on the Host header of the browser (docs/proxy.md)";
+        "if there is a reverse proxy, configure it to forward the browser's Host header (docs/proxy.md)";
     match host {
         Some(host) => {
             let name = shorten(host.host());
             format!(
-                "limpet does not go by the name {name}: {proxy}; if it is the right name, start limpet with --allow-host {name}"
+                "limpet is not configured for the host name {name}: {proxy}; if the name is right, start \
+                 limpet with --allow-host {name}"
             )
         }
         None => format!("the request does not say which host it is for: {proxy}"),

@@ -39,7 +39,7 @@ pub(super) async fn answer(app: &App, router: Router, request: Request<Body>) ->
     let wants_page = error_page::prefers_html(request.headers());
     let mut response = match timeout(REQUEST_TIMEOUT, route(app, router, request)).await {
         Ok(result) => result.unwrap_or_else(Refusal::into_response),
-        Err(_) => Refusal::new(ErrorCode::BadRequest, "the request took too long; send all of it at once")
+        Err(_) => Refusal::new(ErrorCode::BadRequest, "the request took too long to arrive; send it at once")
             .into_response(),
     };
     if wants_page {

@@ -133,7 +133,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
                     let connection = connection.instrument(tracing::info_span!("connection", %peer));
                     app.0.tasks.spawn(connection);
                 } else {
-                    tracing::warn!(%peer, "there are as many connections as there may be; one is refused");
+                    tracing::warn!(%peer, "the maximum number of connections is reached; a connection is refused");
                 }
                 // Accepted connections get their turn before new ones can take their place, and
                 // connections that have to close do so.
@@ -144,7 +144,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
                 // client waits.
                 let has_closed = has_failed && exhausted::is_exhausted(&error) && connections.evict_one();
                 has_failed = true;
-                let words = exhausted::words(&error, ResourceKind::Descriptor);
+                let words = exhausted::describe_any(&error, ResourceKind::Descriptor);
                 tracing::warn!(error = words, has_closed, "could not accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -153,7 +153,7 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
     drop(listener);
     app.0.tasks.close();
     if timeout(SHUTDOWN_TIMEOUT, app.0.tasks.wait()).await.is_err() {
-        tracing::warn!("some connections did not come to their end in time");
+        tracing::warn!("some connections did not finish in time");
     }
     Ok(())
 }
@@ -165,7 +165,7 @@ async fn serve_connection(
     router: Router,
 ) {
     if let Err(error) = tune_stream(&stream) {
-        tracing::debug!(%error, "could not tune a connection");
+        tracing::debug!(%error, "could not set a connection's socket options");
     }
     let service = service_fn(|request: Request<Incoming>| {
         let (app, router) = (app.clone(), router.clone());

@@ -83,6 +83,6 @@ async fn wait_until_saved(app: &App) -> Result<(), Refusal> {
     if app.0.auth.wait_until_saved().await {
         return Ok(());
     }
-    let message = "it is signed out, but that could not be saved, so a restart of limpet would bring it back; its log says why";
+    let message = "signed out, but this could not be saved: after a restart of limpet the sign-in would be valid again; see limpet's log";
     Err(Refusal::new(ErrorCode::Internal, message))
 }

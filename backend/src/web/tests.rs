@@ -10,7 +10,7 @@ use axum::{
 use limpet_shared::{
     ErrorCode,
     api::{Access, ApiError, KEY_HEADER, SessionInfo},
-    limits::HTTP_BODY,
+    limits::MAX_HTTP_BODY_BYTES,
 };
 
 use super::{App, pipeline};
@@ -28,7 +28,7 @@ const TOKEN: &str = "9f86d081884c7d65";
 fn app(words: &[&str]) -> App {
     let config = Config::new(Args::try_from_words(words).unwrap(), Some(TOKEN)).unwrap();
     let keeper = KeeperClient::in_process().unwrap();
-    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, Runtimes::here());
+    let sessions = Sessions::new(config.limits, SpawnDefaults::default(), keeper, Runtimes::current());
     let auth = Arc::new(Auth::new(&config.token, None));
     App::new(config, auth, sessions, Shutdown::default())
 }
@@ -62,7 +62,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 #[tokio::test]
 async fn a_refusal_says_why_in_json() {
     let app = app(&[]);
-    let large = "x".repeat(HTTP_BODY + 1);
+    let large = "x".repeat(MAX_HTTP_BODY_BYTES + 1);
     let (get, post) = (Method::GET, Method::POST);
     for (method, uri, headers, content, status, code) in [
         (get.clone(), "/api/sessions", &[][..], "", 401, ErrorCode::Unauthorized),

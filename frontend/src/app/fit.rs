@@ -23,7 +23,8 @@ impl App {
             window_event_listener_untyped("visibilitychange", move |_| is_visible.set(!document().hidden()));
         on_cleanup(move || changed.remove());
         let abandoned = Memo::new(move |_| {
-            self.tabs.with(|tabs| tabs.active().filter(|tab| tab.is_left_alone()).map(|tab| tab.kind.clone()))
+            self.tabs
+                .with(|tabs| tabs.active().filter(|tab| tab.should_take_size()).map(|tab| tab.kind.clone()))
         });
         let timeout = StoredValue::new_local(None::<Timeout>);
         Effect::new(move || {
@@ -36,7 +37,7 @@ impl App {
     /// Resizes a tab's terminal to this window, or tells the user why that is impossible.
     pub fn fit(self, tab: Tab) {
         self.focus_pane();
-        if tab.foreign.is_none() {
+        if tab.imposed_size.is_none() {
             return self.notify("This terminal has this window's size already.");
         }
         let TabKind::Terminal(session) = &tab.kind;
@@ -44,7 +45,7 @@ impl App {
         spawn_local(async move {
             // Another client may have changed the size rule.
             match api::details(&session).await {
-                Ok(details) => self.tabs.update(|tabs| tabs.take_over(details.info)),
+                Ok(details) => self.tabs.update(|tabs| tabs.merge_session(details.info)),
                 Err(error) => return self.report_error(&error),
             }
             let fit = self.tabs.with_untracked(|tabs| tabs.get(&tab.kind).map(Fit::of));

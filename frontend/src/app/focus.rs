@@ -17,7 +17,7 @@ enum Part {
     Terminal,
     /// The tabs and buttons.
     Bar,
-    /// The list of viewers, and the note whose size the terminal has.
+    /// The list of viewers, and the note that says whose size the terminal has.
     Viewers,
     /// The messages over the terminal and at the page's edge.
     Messages,
@@ -32,8 +32,8 @@ impl Part {
         match self {
             Self::Terminal => ".place, .empty",
             Self::Bar => ".bar",
-            Self::Viewers => ".people-button, .primary-chip",
-            Self::Messages => ".messages, .earlier, .notices",
+            Self::Viewers => ".viewers-button, .size-note",
+            Self::Messages => ".messages, .skipped-output, .notices",
         }
     }
 
@@ -42,8 +42,8 @@ impl Part {
         match self {
             Self::Terminal => ".panel.shown .xterm-helper-textarea, .empty button",
             Self::Bar => ".bar [role=tab][aria-selected=true], .bar .current",
-            Self::Viewers => ".primary-chip button, .people-button",
-            Self::Messages => ".panel.shown :is(.messages button, .earlier), .notices button",
+            Self::Viewers => ".size-note button, .viewers-button",
+            Self::Messages => ".panel.shown :is(.messages button, .skipped-output), .notices button",
         }
     }
 
@@ -76,7 +76,7 @@ fn keep_focus(event: &MouseEvent) {
     let is_within = |selector| {
         target.as_ref().is_some_and(|target| target.closest(selector).is_ok_and(|found| found.is_some()))
     };
-    if is_within(".bar, .messages button, .earlier, .notices button") && !is_within("dialog") {
+    if is_within(".bar, .messages button, .skipped-output, .notices button") && !is_within("dialog") {
         event.prevent_default();
     }
 }

@@ -6,7 +6,7 @@ use web_sys::{KeyboardEvent, KeyboardEventInit};
 
 use super::{App, Stage};
 use crate::{
-    commands::{self, keys::Press},
+    commands::{self, keys::KeyPress},
     tabs::TabKind,
 };
 
@@ -59,8 +59,8 @@ impl App {
         if self.overlay.with_untracked(Option::is_some) || self.stage.get_untracked() != Stage::Ready {
             return false;
         }
-        if let Some(action) = commands::pressed(&Press::from(event)) {
-            if action.goes_round() && self.is_in_full_screen_program() {
+        if let Some(action) = commands::action_for(&KeyPress::from(event)) {
+            if action.cycles_focus() && self.is_in_full_screen_program() {
                 return false;
             }
             event.prevent_default();
@@ -96,7 +96,7 @@ impl App {
     /// Handles a key of an on-screen keyboard that follows Ctrl or Alt of the touch key bar.
     /// Returns whether it did.
     fn take_key_with_modifiers(&self, event: &KeyboardEvent) -> bool {
-        let held = self.held.get_untracked();
+        let held = self.held_modifiers.get_untracked();
         let key = event.key();
         let typed = key.chars().count() == 1 && !event.ctrl_key() && !event.alt_key() && !event.meta_key();
         if held == Modifiers::default() || !typed || !event.is_trusted() {
@@ -109,8 +109,8 @@ impl App {
 
     /// Types text with the keys that are held on the touch key bar, and releases them.
     pub fn type_text(&self, text: &str) {
-        let held = self.held.get_untracked();
-        self.held.set(Modifiers::default());
+        let held = self.held_modifiers.get_untracked();
+        self.held_modifiers.set(Modifiers::default());
         if let Some(pane) = self.pane() {
             pane.send(&held.apply_to(text));
         }
@@ -119,8 +119,8 @@ impl App {
     /// Presses a key that is not a character. The terminal knows which bytes the key stands for in
     /// the current mode, so it gets an ordinary key press.
     pub fn press_key(&self, key: &str, key_code: u32) {
-        let held = self.held.get_untracked();
-        self.held.set(Modifiers::default());
+        let held = self.held_modifiers.get_untracked();
+        self.held_modifiers.set(Modifiers::default());
         let Some(pane) = self.pane() else { return };
         pane.focus();
         let init = KeyboardEventInit::new();

@@ -7,7 +7,7 @@ use super::{App, Overlay};
 use crate::{
     link_check::{self, Address, is_address_char},
     terminal::{
-        links::{Followed, Text},
+        hyperlinks::{Hyperlink, HyperlinkText},
         xterm::Terminal,
     },
 };
@@ -21,14 +21,14 @@ const NO_ADDRESS_MESSAGE: &str = "This link has no address that a browser could 
 
 impl App {
     /// Opens a link. Asks first if the link's text shows another address.
-    pub(super) fn on_link(&self, link: &Followed, terminal: &Terminal) {
+    pub(super) fn on_link(&self, link: &Hyperlink, terminal: &Terminal) {
         if let Some(refusal) = refusal(&link.uri) {
             return self.notify(refusal);
         }
         // The browser cannot open an address that it cannot parse.
         let Some(address) = parse(&link.uri) else { return self.notify(NO_ADDRESS_MESSAGE) };
-        match link_check::doubt(&address, &whole_words(&link.text(terminal)), parse) {
-            Some(doubt) => self.show(Overlay::OpenLink(address, doubt)),
+        match link_check::find_warning(&address, &whole_words(&link.text(terminal)), parse) {
+            Some(warning) => self.show(Overlay::OpenLink(address, warning)),
             None => self.open_link(&address.href),
         }
     }
@@ -53,7 +53,7 @@ fn refusal(uri: &str) -> Option<String> {
     match scheme.as_str() {
         scheme if SCHEMES.contains(&scheme) => None,
         "file" => Some(
-            "This link is a file where limpet runs. A browser cannot open it; use its path in the terminal."
+            "This link is a file on limpet's machine. The browser cannot open it; use its path in the terminal."
                 .to_owned(),
         ),
         scheme => {
@@ -74,7 +74,7 @@ fn parse(text: &str) -> Option<Address> {
 
 /// Returns the link's text together with the adjacent characters that look like parts of the same
 /// address.
-fn whole_words(Text { before, link, after }: &Text) -> String {
+fn whole_words(HyperlinkText { before, link, after }: &HyperlinkText) -> String {
     let start = before.char_indices().rev().take_while(|&(_, c)| is_address_char(c)).last();
     let before = &before[start.map_or(before.len(), |(at, _)| at)..];
     let after = after.split(|c| !is_address_char(c)).next().unwrap_or_default();
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_link_on_part_of_an_address_is_read_as_all_of_it() {
         let text = |before: &str, link: &str, after: &str| {
-            whole_words(&Text { before: before.into(), link: link.into(), after: after.into() })
+            whole_words(&HyperlinkText { before: before.into(), link: link.into(), after: after.into() })
         };
         assert_eq!(text("see ba", "nk.exa", "mple for"), "bank.example");
         assert_eq!(text("see ", "this", ", or"), "this");

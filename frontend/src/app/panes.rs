@@ -28,7 +28,7 @@ impl App {
     /// Takes the terminal that was opened before the page, if it is this session's. Returns it
     /// once.
     #[must_use]
-    pub fn take_early(self, session: &SessionId) -> Option<StartupPane> {
+    pub fn take_startup_pane(self, session: &SessionId) -> Option<StartupPane> {
         let mut startup_pane = self.startup_pane.write_value();
         startup_pane.take_if(|pane| pane.session() == session)
     }
@@ -66,15 +66,15 @@ impl App {
             PaneEvent::Activity => self.mark(kind, Mark::Activity),
             PaneEvent::Bell => self.mark(kind, Mark::Bell),
             PaneEvent::Exited { status, closed } => self.on_exit(kind, status, closed),
-            PaneEvent::Trouble(trouble) => self.tabs.update(|tabs| tabs.set_trouble(kind, trouble)),
+            PaneEvent::Problem(problem) => self.tabs.update(|tabs| tabs.set_problem(kind, problem)),
             PaneEvent::Phase(phase) => self.on_phase(kind, phase),
             PaneEvent::Notice(text) => self.notify(text),
             PaneEvent::Copy(text) => self.on_copy(kind, text),
             PaneEvent::Link(link, terminal) => self.on_link(&link, &terminal),
-            PaneEvent::People(people) => self.tabs.update(|tabs| tabs.set_people(kind, people)),
-            PaneEvent::Foreign(size) => self.on_imposed_size(kind, size),
+            PaneEvent::Viewers(viewers) => self.tabs.update(|tabs| tabs.set_viewers(kind, viewers)),
+            PaneEvent::ImposedSize(size) => self.on_imposed_size(kind, size),
             // The tab's body handles these.
-            PaneEvent::Earlier { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
+            PaneEvent::Redrawn { .. } | PaneEvent::Cleared | PaneEvent::Drawn => {}
         }
     }
 
@@ -85,7 +85,7 @@ impl App {
             !tabs.is_active(kind) && tabs.get(kind).is_some_and(|tab| tab.mark < mark)
         });
         if news {
-            self.tabs.update(|tabs| tabs.note(kind, mark));
+            self.tabs.update(|tabs| tabs.add_mark(kind, mark));
         }
     }
 
@@ -100,8 +100,9 @@ impl App {
     }
 
     fn on_imposed_size(&self, kind: &TabKind, size: Option<Winsize>) {
-        let fitted = self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.foreign.is_none()));
-        self.tabs.update(|tabs| tabs.set_foreign(kind, size));
+        let fitted =
+            self.tabs.with_untracked(|tabs| tabs.get(kind).is_some_and(|tab| tab.imposed_size.is_none()));
+        self.tabs.update(|tabs| tabs.set_imposed_size(kind, size));
         if fitted && size.is_some() {
             // The size rule may have changed.
             self.refresh();

@@ -9,8 +9,8 @@ use limpet_shared::{
 use super::{App, Overlay, Stage};
 use crate::{
     api::{self, Error, Jobs},
-    connection::Trouble,
-    opening::{self, Entry, Welcome},
+    connection::ConnectionProblem,
+    startup::{self, LoginResult, Welcome},
     storage,
     tabs::{Tab, TabKind, model::TabList},
 };
@@ -27,7 +27,7 @@ const RESTARTED: &str = "limpet was restarted. Use the link it printed last.";
 
 /// The reasons to ask before a tab is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closing {
+pub struct CloseReasons {
     /// The programs that run in the session.
     pub running: Vec<String>,
     /// The running programs that may keep running.
@@ -40,7 +40,7 @@ impl App {
     /// Exchanges a token for a sign-in and shows the server's sessions.
     pub fn log_in(self, token: String) {
         self.stage.set(Stage::Starting);
-        spawn_local(async move { self.show_entry(opening::log_in(token).await) });
+        spawn_local(async move { self.show_login_result(startup::log_in(token).await) });
     }
 
     /// Signs this browser out in all its windows.
@@ -63,20 +63,20 @@ impl App {
     }
 
     /// Asks the server for its sessions and shows them.
-    pub fn load(self) {
+    pub fn retry_login(self) {
         self.stage.set(Stage::Starting);
-        spawn_local(async move { self.show_entry(opening::ask().await) });
+        spawn_local(async move { self.show_login_result(startup::log_in_from_link().await) });
     }
 
     /// Shows the result of a log-in or a request.
-    pub(super) fn show_entry(self, entry: Entry) {
-        let Welcome { owner, sessions, first, problem, is_new } = match entry {
-            Entry::Welcome(welcome) => welcome,
-            Entry::LoggedOut(problem) => return self.stage.set(Stage::LoggedOut(problem)),
-            Entry::Failed(problem) => return self.stage.set(Stage::Failed(problem)),
+    pub(super) fn show_login_result(self, login: LoginResult) {
+        let Welcome { owner, sessions, first, problem, is_new } = match login {
+            LoginResult::Welcome(welcome) => welcome,
+            LoginResult::LoggedOut(problem) => return self.stage.set(Stage::LoggedOut(problem)),
+            LoginResult::Failed(problem) => return self.stage.set(Stage::Failed(problem)),
         };
-        self.owner.set(owner);
-        self.tabs.update(|tabs| tabs.enter(sessions, &storage::arrangement(), first.as_ref()));
+        self.is_owner.set(owner);
+        self.tabs.update(|tabs| tabs.restore(sessions, &storage::arrangement(), first.as_ref()));
         self.stage.set(Stage::Ready);
         if let Some(problem) = problem {
             self.report_start_error(&problem);
@@ -100,7 +100,8 @@ impl App {
 
     /// Shows the log-in page, because this browser's sign-in is not valid any more.
     pub(super) fn on_unauthorized(&self) {
-        let is_stopped = |tabs: &TabList| tabs.tabs().iter().any(|tab| tab.trouble == Some(Trouble::Stopped));
+        let is_stopped =
+            |tabs: &TabList| tabs.tabs().iter().any(|tab| tab.problem == Some(ConnectionProblem::Stopped));
         let problem = self.tabs.with_untracked(is_stopped).then(|| RESTARTED.to_owned());
         self.stage.set(Stage::LoggedOut(problem));
     }
@@ -137,7 +138,7 @@ impl App {
             let before = self.tabs.with_untracked(TabList::kinds);
             match api::access().await {
                 Ok(Access { owner, sessions, .. }) => {
-                    self.owner.set(owner);
+                    self.is_owner.set(owner);
                     self.tabs.update(|tabs| tabs.merge(sessions, &before));
                 }
                 Err(Error::Unauthorized) => self.on_unauthorized(),
@@ -178,12 +179,13 @@ impl App {
             return app.end_tab(&kind);
         };
         spawn_local(async move {
-            let guests = app.tabs.with_untracked(|tabs| tabs.get(&kind).map_or(0, |tab| tab.people.guests()));
+            let guests =
+                app.tabs.with_untracked(|tabs| tabs.get(&kind).map_or(0, |tab| tab.viewers.guests()));
             match api::details(&session).await {
                 Ok(SessionDetails { info, running, background })
                     if info.state.exit.is_none() && (!running.is_empty() || guests > 0) =>
                 {
-                    app.show(Overlay::Close(kind, Closing { running, background, guests }));
+                    app.show(Overlay::Close(kind, CloseReasons { running, background, guests }));
                 }
                 Ok(_) | Err(Error::NotFound) => app.end_tab(&kind),
                 Err(error) => app.report_error(&error),
@@ -211,7 +213,7 @@ impl App {
     }
 
     /// Shows the sessions again that a guest has left.
-    pub fn come_back(self) {
+    pub fn rejoin(self) {
         self.tabs.update(TabList::forget_all_closed);
         self.refresh();
     }
@@ -250,7 +252,7 @@ impl App {
     ) -> Result<(), String> {
         match api::update(&session, &update).await {
             Ok(session) => {
-                self.tabs.update(|tabs| tabs.take_over(session));
+                self.tabs.update(|tabs| tabs.merge_session(session));
                 Ok(())
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 /// A key press, as reported by a `keydown` event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the four modifiers of a DOM KeyboardEvent")]
-pub struct Press {
+pub struct KeyPress {
     /// The key's meaning in the current layout (`KeyboardEvent.key`).
     pub key: String,
     /// The physical key (`KeyboardEvent.code`, see the UI Events `KeyboardEvent` code values).
@@ -18,7 +18,7 @@ pub struct Press {
     pub meta: bool,
 }
 
-impl From<&web_sys::KeyboardEvent> for Press {
+impl From<&web_sys::KeyboardEvent> for KeyPress {
     fn from(event: &web_sys::KeyboardEvent) -> Self {
         Self {
             key: event.key(),
@@ -79,7 +79,7 @@ impl Chord {
     /// Latin ones. All other keys count by their physical place, since Shift changes their meaning
     /// differently in each layout.
     #[must_use]
-    pub fn takes(self, press: &Press) -> bool {
+    pub fn matches(self, press: &KeyPress) -> bool {
         let are_held = match self.modifiers {
             ChordModifiers::None => !press.ctrl && !press.shift,
             ChordModifiers::Shift => !press.ctrl && press.shift,
@@ -88,7 +88,7 @@ impl Chord {
         are_held && !press.alt && !press.meta && !self.left_to_browser && self.is_key(press)
     }
 
-    fn is_key(self, press: &Press) -> bool {
+    fn is_key(self, press: &KeyPress) -> bool {
         let latin = |text: &str| matches!(text.as_bytes(), [letter] if letter.is_ascii_alphabetic());
         if latin(&press.key) { press.key.eq_ignore_ascii_case(self.name) } else { press.code == self.code }
     }

@@ -3,14 +3,13 @@ use std::collections::BTreeSet;
 use limpet_shared::Role;
 
 use super::{
-    Action, all, describe,
+    Action, action_for, all, describe,
     fuzzy::{rank, score},
-    keys::Press,
-    pressed,
+    keys::KeyPress,
 };
 
-fn ctrl_shift(key: &str, code: &str) -> Press {
-    Press { key: key.to_owned(), code: code.to_owned(), ctrl: true, shift: true, ..Press::default() }
+fn ctrl_shift(key: &str, code: &str) -> KeyPress {
+    KeyPress { key: key.to_owned(), code: code.to_owned(), ctrl: true, shift: true, ..KeyPress::default() }
 }
 
 #[test]
@@ -36,61 +35,65 @@ fn every_command_has_words() {
 
 #[test]
 fn guests_have_no_owner_s_commands_and_readers_no_writer_s() {
-    let mine = |role: Role| all().into_iter().filter(move |command| command.action.is_for(role)).count();
+    let mine =
+        |role: Role| all().into_iter().filter(move |command| command.action.is_allowed_for(role)).count();
     assert_eq!(mine(Role::Owner), all().len());
     assert!(mine(Role::Reader) < mine(Role::Writer) && mine(Role::Writer) < mine(Role::Owner));
     for action in [Action::NewTab, Action::Share, Action::RestartTab, Action::RenameTab] {
-        assert!(!action.is_for(Role::Writer), "{action:?}");
+        assert!(!action.is_allowed_for(Role::Writer), "{action:?}");
     }
-    assert!(Action::Fit.is_for(Role::Writer) && !Action::Fit.is_for(Role::Reader));
-    assert!(Action::CloseTab.is_for(Role::Reader), "which is to leave");
+    assert!(Action::Fit.is_allowed_for(Role::Writer) && !Action::Fit.is_allowed_for(Role::Reader));
+    assert!(Action::CloseTab.is_allowed_for(Role::Reader), "which is to leave");
 }
 
 #[test]
 fn keys_ask_for_actions() {
-    assert_eq!(pressed(&ctrl_shift("Enter", "Enter")), Some(Action::NewTab));
-    assert_eq!(pressed(&ctrl_shift("PageUp", "PageUp")), Some(Action::MoveTabBefore));
-    assert_eq!(pressed(&ctrl_shift("#", "Digit3")), Some(Action::GoToTab(2)));
-    assert_eq!(pressed(&ctrl_shift("?", "Slash")), Some(Action::ShowHelp));
+    assert_eq!(action_for(&ctrl_shift("Enter", "Enter")), Some(Action::NewTab));
+    assert_eq!(action_for(&ctrl_shift("PageUp", "PageUp")), Some(Action::MoveTabBefore));
+    assert_eq!(action_for(&ctrl_shift("#", "Digit3")), Some(Action::GoToTab(2)));
+    assert_eq!(action_for(&ctrl_shift("?", "Slash")), Some(Action::ShowHelp));
 }
 
 #[test]
 fn other_presses_are_the_terminals() {
     let press = ctrl_shift("X", "KeyX");
-    assert_eq!(pressed(&press), Some(Action::CloseTab));
+    assert_eq!(action_for(&press), Some(Action::CloseTab));
     for other in [
-        Press { ctrl: false, ..press.clone() },
-        Press { shift: false, ..press.clone() },
-        Press { alt: true, ..press.clone() },
-        Press { meta: true, ..press.clone() },
+        KeyPress { ctrl: false, ..press.clone() },
+        KeyPress { shift: false, ..press.clone() },
+        KeyPress { alt: true, ..press.clone() },
+        KeyPress { meta: true, ..press.clone() },
         ctrl_shift("J", "KeyJ"),
     ] {
-        assert_eq!(pressed(&other), None, "{other:?}");
+        assert_eq!(action_for(&other), None, "{other:?}");
     }
 }
 
 #[test]
 fn f6_goes_round_with_and_without_shift() {
-    let f6 = Press { key: "F6".to_owned(), code: "F6".to_owned(), ..Press::default() };
-    assert_eq!(pressed(&f6), Some(Action::NextPart));
-    assert_eq!(pressed(&Press { shift: true, ..f6.clone() }), Some(Action::PreviousPart));
-    assert_eq!(pressed(&Press { ctrl: true, ..f6.clone() }), None);
-    assert_eq!(pressed(&Press { alt: true, ..f6 }), None);
-    assert_eq!(pressed(&Press { key: "F11".to_owned(), code: "F11".to_owned(), ..Press::default() }), None);
+    let f6 = KeyPress { key: "F6".to_owned(), code: "F6".to_owned(), ..KeyPress::default() };
+    assert_eq!(action_for(&f6), Some(Action::FocusNextPart));
+    assert_eq!(action_for(&KeyPress { shift: true, ..f6.clone() }), Some(Action::FocusPreviousPart));
+    assert_eq!(action_for(&KeyPress { ctrl: true, ..f6.clone() }), None);
+    assert_eq!(action_for(&KeyPress { alt: true, ..f6 }), None);
+    assert_eq!(
+        action_for(&KeyPress { key: "F11".to_owned(), code: "F11".to_owned(), ..KeyPress::default() }),
+        None
+    );
 }
 
 #[test]
 fn letters_follow_the_layout() {
     // On a Dvorak keyboard, P is the key that is R on a US keyboard.
-    assert_eq!(pressed(&ctrl_shift("P", "KeyR")), Some(Action::ShowPalette));
-    assert_eq!(pressed(&ctrl_shift("L", "KeyP")), None);
+    assert_eq!(action_for(&ctrl_shift("P", "KeyR")), Some(Action::ShowPalette));
+    assert_eq!(action_for(&ctrl_shift("L", "KeyP")), None);
     // A Russian layout has no Latin letters, so the physical key decides.
-    assert_eq!(pressed(&ctrl_shift("З", "KeyP")), Some(Action::ShowPalette));
+    assert_eq!(action_for(&ctrl_shift("З", "KeyP")), Some(Action::ShowPalette));
 }
 
 #[test]
 fn pasting_is_left_to_the_browser() {
-    assert_eq!(pressed(&ctrl_shift("V", "KeyV")), None);
+    assert_eq!(action_for(&ctrl_shift("V", "KeyV")), None);
     assert!(describe(Action::Paste).1.is_some());
 }
 

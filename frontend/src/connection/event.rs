@@ -3,7 +3,7 @@
 use limpet_shared::{ExitStatus, Role, ViewerInfo, Winsize, theme::Colours};
 
 use super::{
-    Phase, Trouble,
+    ConnectionProblem, Phase,
     inflow::{Mark, Piece},
 };
 
@@ -95,16 +95,16 @@ pub enum Effect {
     /// Writes this part of the current binary message to the terminal.
     Write(Piece),
     /// Notifies the pane.
-    Notify(Tell),
+    Notify(Notification),
 }
 
 /// A notification from a connection to its pane.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Tell {
+pub enum Notification {
     /// The state to show to the user has changed.
     Phase(Phase),
     /// The problem in the way of the connection has changed; `None` means that it is gone.
-    Trouble(Option<Trouble>),
+    Problem(Option<ConnectionProblem>),
     /// The terminal must be cleared, since the output to come does not continue what it shows.
     Clear {
         /// Number of bytes of output that this viewer will never get.

@@ -5,7 +5,7 @@ use limpet_shared::{Epoch, Header, Kind, OutputOffset, Resume, Welcome, limits};
 
 /// The window: the number of bytes that the server may send beyond what was acknowledged. xterm.js
 /// parses that much in a few milliseconds, so the effect of Ctrl-C shows at once even in a flood.
-pub const WINDOW_BYTES: u64 = limits::DEFAULT_WINDOW;
+pub const WINDOW_BYTES: u64 = limits::DEFAULT_WINDOW_BYTES;
 
 /// Number of rendered bytes after which an acknowledgement is due. It is large enough to make the
 /// cost negligible, and small enough that the server never waits for the acknowledgement.

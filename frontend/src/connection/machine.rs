@@ -18,8 +18,8 @@ use limpet_shared::{
 };
 
 use super::{
-    GoneReason, Phase, Trouble, backoff,
-    event::{Effect, Event, Moment, Probe, Tell},
+    ConnectionProblem, GoneReason, Phase, backoff,
+    event::{Effect, Event, Moment, Notification, Probe},
     heartbeat::{self, Action, Heartbeat},
     inflow::{Inflow, Mark, WINDOW_BYTES},
     outbox::Outbox,
@@ -92,7 +92,7 @@ pub struct Machine {
     other_server_version: Option<String>,
     /// Number of sockets in a row that failed to open although the server would have accepted them.
     failed_opens: u32,
-    trouble: Option<Trouble>,
+    trouble: Option<ConnectionProblem>,
     published_phase: Option<Phase>,
     effects: Vec<Effect>,
 }
@@ -198,7 +198,7 @@ impl Machine {
     fn on_exit(&mut self, status: ExitStatus, closed: bool) {
         self.state = State::Ended;
         self.outbox.clear();
-        self.notify(Tell::Exited { status, closed });
+        self.notify(Notification::Exited { status, closed });
         self.effects.extend([Effect::Close, Effect::NoTimer]);
     }
 
@@ -224,13 +224,13 @@ impl Machine {
     /// Waits before the next attempt, longer after each failed one.
     fn schedule_retry(&mut self, moment: Moment) {
         if let State::Attached { since_ms, .. } = self.state {
-            self.notify(Tell::Primary(false));
+            self.notify(Notification::Primary(false));
             if moment.now_ms - since_ms >= STABLE_AFTER_MS {
                 self.attempt = 0;
             }
         }
         self.attempt = self.attempt.saturating_add(1);
-        if self.trouble == Some(Trouble::Stopped) {
+        if self.trouble == Some(ConnectionProblem::Stopped) {
             self.attempt = self.attempt.max(MIN_ATTEMPT_AFTER_STOP);
         }
         let delay_ms = backoff::delay_ms(self.attempt, moment.jitter);
@@ -246,12 +246,12 @@ impl Machine {
             Probe::Alive => {
                 self.failed_opens = self.failed_opens.saturating_add(1);
                 if self.failed_opens >= BLOCKED_AFTER_FAILURES {
-                    self.set_trouble(Some(Trouble::NoWebSocket));
+                    self.set_trouble(Some(ConnectionProblem::NoWebSocket));
                 }
                 self.schedule_retry(moment);
             }
             Probe::Refused(reason) => {
-                self.set_trouble(Some(Trouble::Refused(reason.to_owned())));
+                self.set_trouble(Some(ConnectionProblem::Refused(reason.to_owned())));
                 self.schedule_retry(moment);
             }
             Probe::Unreachable => self.schedule_retry(moment),
@@ -354,7 +354,7 @@ impl Machine {
             _ => {}
         }
         if self.outbox.push(input).is_err() {
-            self.notice("This was not sent: too much already waits for the program to read it.");
+            self.notice("Not sent: too much input is already waiting for the program.");
         }
         self.flush();
         self.watch_input(moment);
@@ -422,18 +422,18 @@ impl Machine {
         }
     }
 
-    fn notify(&mut self, tell: Tell) {
-        self.effects.push(Effect::Notify(tell));
+    fn notify(&mut self, notification: Notification) {
+        self.effects.push(Effect::Notify(notification));
     }
 
     fn notice(&mut self, text: &str) {
-        self.notify(Tell::Notice(text.to_owned()));
+        self.notify(Notification::Notice(text.to_owned()));
     }
 
-    fn set_trouble(&mut self, trouble: Option<Trouble>) {
+    fn set_trouble(&mut self, trouble: Option<ConnectionProblem>) {
         if self.trouble != trouble {
             self.trouble.clone_from(&trouble);
-            self.notify(Tell::Trouble(trouble));
+            self.notify(Notification::Problem(trouble));
         }
     }
 
@@ -441,7 +441,7 @@ impl Machine {
         let phase = self.phase(moment);
         if phase != self.published_phase {
             self.published_phase = phase;
-            self.effects.extend(phase.map(Tell::Phase).map(Effect::Notify));
+            self.effects.extend(phase.map(Notification::Phase).map(Effect::Notify));
         }
     }
 

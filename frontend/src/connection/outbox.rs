@@ -19,8 +19,10 @@ pub const MAX_FRAME_BYTES: usize = 64 * 1024;
 /// half a paste is worse than none.
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 
-const _: () =
-    assert!(MAX_IN_FLIGHT_BYTES <= limits::INPUT_IN_FLIGHT, "the server would close the connection");
+const _: () = assert!(
+    MAX_IN_FLIGHT_BYTES <= limits::MAX_INPUT_IN_FLIGHT_BYTES,
+    "the server would close the connection"
+);
 
 /// The error for input that was refused because [`MAX_HELD_BYTES`] bytes already wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, BinaryType, CloseEvent, MessageEvent, RequestInit, Response, WebSocket};
 
 use super::{
-    event::{Effect, Event, Moment, Probe, Tell},
+    event::{Effect, Event, Moment, Notification, Probe},
     inflow::Mark,
     machine::Machine,
 };
@@ -33,10 +33,10 @@ const ABNORMAL_CLOSURE: u16 = 1006;
 pub trait Observer {
     /// Handles output, which is later reported as rendered by [`Connection::on_rendered`] with the
     /// same mark. The bytes are a view of the message, not a copy.
-    fn output(&self, bytes: &Uint8Array, mark: Mark);
+    fn on_output(&self, bytes: &Uint8Array, mark: Mark);
 
     /// Handles a notification.
-    fn told(&self, tell: Tell);
+    fn on_notification(&self, notification: Notification);
 }
 
 /// A connection to a session, which lasts until it is dropped.
@@ -63,7 +63,7 @@ struct Inner {
 pub struct PendingSocket {
     socket: WebSocket,
     /// The `hello` that index.html has sent over it.
-    greeting: Option<preconnect::Greeting>,
+    greeting: Option<preconnect::SentHello>,
     /// The messages that have arrived.
     early_messages: Vec<JsValue>,
 }
@@ -77,8 +77,8 @@ impl PendingSocket {
             return WebSocket::new(&url).ok().map(Self::new);
         }
         let path = format!("api/sessions/{session}/attach");
-        if let Some(preconnect::Begun { socket, greeting, said: early_messages }) =
-            preconnect::attachment(&path)
+        if let Some(preconnect::PreconnectedSocket { socket, hello: greeting, received: early_messages }) =
+            preconnect::take_socket(&path)
         {
             return Some(Self { socket, greeting, early_messages });
         }
@@ -243,12 +243,12 @@ impl Inner {
             Effect::NoTimer => drop(self.timer.take()),
             Effect::Write(piece) => {
                 if let (Some(message), Some(observer)) = (message, self.observer.upgrade()) {
-                    observer.output(&view(message, piece.from, piece.to), piece.mark);
+                    observer.on_output(&view(message, piece.from, piece.to), piece.mark);
                 }
             }
-            Effect::Notify(tell) => {
+            Effect::Notify(notification) => {
                 if let Some(observer) = self.observer.upgrade() {
-                    observer.told(tell);
+                    observer.on_notification(notification);
                 }
             }
         }
@@ -293,7 +293,7 @@ impl Inner {
             WebSocket::CONNECTING => {}
             WebSocket::OPEN => match greeting {
                 Some(greeting) => self.handle(Event::HelloSent(greeting.size)),
-                None => self.handle(Event::Opened(&preconnect::key())),
+                None => self.handle(Event::Opened(&preconnect::sign_in_key())),
             },
             _ => self.handle(Event::Closed { code: ABNORMAL_CLOSURE }),
         }
@@ -329,7 +329,7 @@ impl Inner {
                 Ok(()) => Probe::Alive,
                 Err(api::Error::Unauthorized) => Probe::Unauthorized,
                 Err(api::Error::NotFound) => Probe::NotFound,
-                Err(api::Error::TooMany(reason) | api::Error::Refused(reason)) => Probe::Refused(reason),
+                Err(api::Error::LimitReached(reason) | api::Error::Refused(reason)) => Probe::Refused(reason),
                 Err(_) => Probe::Unreachable,
             };
             if let Some(this) = this.upgrade() {
@@ -356,7 +356,7 @@ impl Socket {
         let socket = &inner.socket;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = owner_handler(owner, |owner, _: web_sys::Event| {
-            owner.handle(Event::Opened(&preconnect::key()));
+            owner.handle(Event::Opened(&preconnect::sign_in_key()));
         });
         let on_message = owner_handler(owner, |owner, event: MessageEvent| owner.on_message(&event.data()));
         let on_close = owner_handler(owner, |owner, event: CloseEvent| {
@@ -389,7 +389,7 @@ fn owner_handler<E, F: Fn(&Rc<Inner>, E)>(owner: &Rc<Inner>, handler: F) -> impl
 
 async fn check_response(answer: Result<JsValue, JsValue>) -> Result<(), api::Error> {
     let response = answer.ok().and_then(|answer| answer.dyn_into::<Response>().ok());
-    api::checked(response.ok_or(api::Error::Unreachable)?).await.map(drop)
+    api::ensure_success(response.ok_or(api::Error::Unreachable)?).await.map(drop)
 }
 
 /// Returns the bytes of a message from `from` to `to`, without a copy. Messages are far smaller

@@ -20,12 +20,12 @@ fn parse(text: &str) -> Option<Address> {
     })
 }
 
-fn asks(uri: &str, shown: &str) -> Option<Doubt> {
-    doubt(&parse(uri).expect("an address"), shown, parse)
+fn asks(uri: &str, shown: &str) -> Option<LinkWarning> {
+    find_warning(&parse(uri).expect("an address"), shown, parse)
 }
 
-fn another(name: &str) -> Doubt {
-    Doubt::NamesAnother(name.to_owned())
+fn another(name: &str) -> LinkWarning {
+    LinkWarning::NamesAnother(name.to_owned())
 }
 
 #[test]
@@ -44,10 +44,10 @@ fn a_text_that_names_another_host_is_asked_about() {
         "https:\u{2044}\u{2044}bank.example",
         "click bank.example",
     ] {
-        let doubt = asks("https://evil.example/bank.example", shown);
+        let warning = asks("https://evil.example/bank.example", shown);
         assert!(
-            matches!(&doubt, Some(Doubt::NamesAnother(host)) if host.ends_with("bank.example")),
-            "{shown}: {doubt:?}"
+            matches!(&warning, Some(LinkWarning::NamesAnother(host)) if host.ends_with("bank.example")),
+            "{shown}: {warning:?}"
         );
     }
     assert_eq!(asks("https://bank.example.evil.test", "bank.example"), Some(another("bank.example")));
@@ -89,11 +89,14 @@ fn another_mailbox_of_the_same_domain_is_asked_about() {
 #[test]
 fn a_user_name_before_the_host_is_asked_about_even_when_it_is_shown() {
     let uri = "https://bank.example@evil.test/";
-    assert_eq!(asks(uri, uri), Some(Doubt::HasUser("bank.example".to_owned())));
+    assert_eq!(asks(uri, uri), Some(LinkWarning::HasUser("bank.example".to_owned())));
 }
 
 #[test]
 fn a_host_with_letters_outside_of_ascii_is_asked_about() {
-    assert_eq!(asks("https://xn--pple-43d.example/", "click"), Some(Doubt::LooksAlike));
-    assert_eq!(asks("https://www.xn--pple-43d.example/", "xn--pple-43d.example"), Some(Doubt::LooksAlike));
+    assert_eq!(asks("https://xn--pple-43d.example/", "click"), Some(LinkWarning::LooksAlike));
+    assert_eq!(
+        asks("https://www.xn--pple-43d.example/", "xn--pple-43d.example"),
+        Some(LinkWarning::LooksAlike)
+    );
 }

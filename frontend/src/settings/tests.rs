@@ -84,11 +84,11 @@ fn a_chosen_theme_is_seen_at_once() {
 #[test]
 fn fonts_grow_within_bounds() {
     let mut settings = Settings::default();
-    settings.grow_font(1);
+    settings.change_font_size(1);
     assert_eq!(settings.font_size, 15);
-    settings.grow_font(i16::MAX);
+    settings.change_font_size(i16::MAX);
     assert_eq!(settings.font_size, *FONT_SIZES.end());
-    settings.grow_font(i16::MIN);
+    settings.change_font_size(i16::MIN);
     assert_eq!(settings.font_size, *FONT_SIZES.start());
 }
 

@@ -9,8 +9,8 @@ use limpet_shared::{ExitStatus, SessionId, Winsize, api::SessionInfo};
 
 use super::{Mark, Tab, TabKind, arrangement::Arrangement};
 use crate::{
-    connection::{Phase, Trouble},
-    people::People,
+    connection::{ConnectionProblem, Phase},
+    viewers::ViewerList,
 };
 
 /// The tabs of the page. If there are any, exactly one of them is active.
@@ -114,7 +114,7 @@ impl TabList {
     }
 
     /// Activates the neighbour of the active tab, wrapping around at the ends.
-    pub fn select_beside(&mut self, side: Side) {
+    pub fn select_neighbour(&mut self, side: Side) {
         let count = self.tabs.len();
         if count > 0 {
             let step = if side == Side::Before { count - 1 } else { 1 };
@@ -143,7 +143,7 @@ impl TabList {
     }
 
     /// Marks a tab, unless it is active.
-    pub fn note(&mut self, kind: &TabKind, mark: Mark) {
+    pub fn add_mark(&mut self, kind: &TabKind, mark: Mark) {
         if !self.is_active(kind) {
             self.update(kind, |tab| tab.mark = tab.mark.max(mark));
         }
@@ -160,8 +160,8 @@ impl TabList {
     }
 
     /// Sets or clears the problem of a tab's connection.
-    pub fn set_trouble(&mut self, kind: &TabKind, trouble: Option<Trouble>) {
-        self.update(kind, |tab| tab.trouble = trouble);
+    pub fn set_problem(&mut self, kind: &TabKind, problem: Option<ConnectionProblem>) {
+        self.update(kind, |tab| tab.problem = problem);
     }
 
     /// Sets the phase of a tab's connection.
@@ -170,13 +170,13 @@ impl TabList {
     }
 
     /// Sets the viewers of a tab's session.
-    pub fn set_people(&mut self, kind: &TabKind, people: People) {
-        self.update(kind, |tab| tab.people = people);
+    pub fn set_viewers(&mut self, kind: &TabKind, viewers: ViewerList) {
+        self.update(kind, |tab| tab.viewers = viewers);
     }
 
     /// Sets the imposed size of a tab's terminal, or clears it.
-    pub fn set_foreign(&mut self, kind: &TabKind, foreign: Option<Winsize>) {
-        self.update(kind, |tab| tab.foreign = foreign);
+    pub fn set_imposed_size(&mut self, kind: &TabKind, size: Option<Winsize>) {
+        self.update(kind, |tab| tab.imposed_size = size);
     }
 
     /// Reports whether the server may still have sessions whose tabs were closed here.
@@ -203,7 +203,7 @@ impl TabList {
         self.closed.retain(|closed| sessions.iter().any(|session| session.id == *closed));
         for session in sessions {
             if !self.closed.contains(&session.id) {
-                self.take_over(session);
+                self.merge_session(session);
             }
         }
         let vanished = |kind: &TabKind| {
@@ -221,7 +221,7 @@ impl TabList {
     }
 
     /// Merges the server's first list, restores the arrangement `stored`, and activates `first`.
-    pub fn enter(&mut self, sessions: Vec<SessionInfo>, stored: &Arrangement, first: Option<&SessionId>) {
+    pub fn restore(&mut self, sessions: Vec<SessionInfo>, stored: &Arrangement, first: Option<&SessionId>) {
         let before = self.kinds();
         self.merge(sessions, &before);
         self.arrange(stored);
@@ -253,7 +253,7 @@ impl TabList {
     }
 
     /// Merges the server's description of one session. A new session becomes a tab.
-    pub fn take_over(&mut self, session: SessionInfo) {
+    pub fn merge_session(&mut self, session: SessionInfo) {
         let listed = Tab::from(session);
         match self.tabs.iter_mut().find(|tab| tab.kind == listed.kind) {
             Some(tab) => {

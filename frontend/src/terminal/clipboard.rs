@@ -50,7 +50,7 @@ pub fn write_by_command(text: &str) -> bool {
     let field = dom::element("textarea").unchecked_into::<HtmlTextAreaElement>();
     field.set_value(text);
     field.set_class_name("copied-text");
-    dom::put(&field, &body);
+    dom::append(&field, &body);
     field.select();
     let is_copied = document().unchecked_into::<HtmlDocument>().exec_command("copy").unwrap_or(false);
     field.remove();

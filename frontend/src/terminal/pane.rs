@@ -28,9 +28,9 @@ use super::{
     wiring,
 };
 use crate::{
-    connection::{Connection, Observer, PendingSocket, Phase, event::Tell, inflow::Mark},
+    connection::{Connection, Observer, PendingSocket, Phase, event::Notification, inflow::Mark},
     dom::{self, Listener, SizeWatch},
-    people::People,
+    viewers::ViewerList,
 };
 
 /// Ends any unfinished sequence in the terminal, and resets it: CAN, RIS.
@@ -40,7 +40,7 @@ const RESET: &[u8] = b"\x18\x1bc";
 const HIDE_CURSOR: &[u8] = b"\x1b[?25l";
 
 /// The attribute that tells style sheets that a pane shows an imposed size.
-const IMPOSED_SIZE_ATTRIBUTE: &str = "data-foreign";
+const IMPOSED_SIZE_ATTRIBUTE: &str = "data-imposed";
 
 /// The callbacks of the parent of a pane.
 #[derive(Clone)]
@@ -105,7 +105,7 @@ impl Pane {
     ) -> Rc<Self> {
         let element = dom::element("div");
         element.set_class_name("terminal");
-        dom::put(&element, place);
+        dom::append(&element, place);
         let platform = Platform::from_name(&wiring::platform_name());
         let pane = Rc::new_cyclic(|me: &Weak<Self>| Self {
             session,
@@ -155,7 +155,7 @@ impl Pane {
 
     /// Moves to another place in the page, with other callbacks.
     pub fn move_to(&self, place: &HtmlElement, host: PaneHost) {
-        dom::put(&self.element, place);
+        dom::append(&self.element, place);
         self.host.replace(host);
     }
 
@@ -220,7 +220,7 @@ impl Pane {
         self.grid_size.set(grid_size);
         self.apply_layout();
         if grid_size.imposed() != before {
-            self.emit(PaneEvent::Foreign(grid_size.imposed()));
+            self.emit(PaneEvent::ImposedSize(grid_size.imposed()));
         }
         let connection = self.connection.get_or_init(|| {
             let me: Weak<dyn Observer> = self.me.clone();
@@ -304,7 +304,7 @@ impl Pane {
         grid_size.set_announced(size, own);
         self.grid_size.set(grid_size);
         self.apply_layout();
-        self.emit(PaneEvent::Foreign(grid_size.imposed()));
+        self.emit(PaneEvent::ImposedSize(grid_size.imposed()));
     }
 
     /// Handles the end of the session, after which no output follows.
@@ -342,46 +342,48 @@ impl Pane {
 }
 
 impl Observer for Pane {
-    fn output(&self, bytes: &Uint8Array, mark: Mark) {
+    fn on_output(&self, bytes: &Uint8Array, mark: Mark) {
         self.write(bytes, Some(mark));
         if !self.visible.get() && !mark.replayed && !self.activity_reported.replace(true) {
             self.emit(PaneEvent::Activity);
         }
     }
 
-    fn told(&self, tell: Tell) {
-        match tell {
-            Tell::Phase(phase) => {
+    fn on_notification(&self, notification: Notification) {
+        match notification {
+            Notification::Phase(phase) => {
                 if !matches!(phase, Phase::Live { .. } | Phase::Stalled { .. }) {
                     self.history.cancel_request();
                 }
                 self.emit(PaneEvent::Phase(phase));
             }
-            Tell::Clear { skipped, earlier } => {
+            Notification::Clear { skipped, earlier } => {
                 // Resetting xterm.js takes longer than drawing a prompt, and an empty terminal
                 // needs no reset.
                 if self.has_content.get() || !self.unparsed.borrow().is_empty() {
                     self.write(&RESET.into(), None);
                 }
                 self.history.set_missing(earlier);
-                self.emit(PaneEvent::Earlier { rows: earlier, skipped });
+                self.emit(PaneEvent::Redrawn { rows: earlier, skipped });
             }
-            Tell::Role(role) => self.set_role(role),
-            Tell::Size { size, own } => self.set_announced_size(size, own),
-            Tell::Primary(is_primary) => self.is_primary.set(is_primary),
-            Tell::Viewers { count, list } => self.emit(PaneEvent::People(People { count, list })),
-            Tell::Title(title) => {
+            Notification::Role(role) => self.set_role(role),
+            Notification::Size { size, own } => self.set_announced_size(size, own),
+            Notification::Primary(is_primary) => self.is_primary.set(is_primary),
+            Notification::Viewers { count, list } => {
+                self.emit(PaneEvent::Viewers(ViewerList { count, list }))
+            }
+            Notification::Title(title) => {
                 self.screen.set_label(&format!("Terminal: {title}"));
                 self.emit(PaneEvent::Title(title));
             }
-            Tell::Exited { status, closed } => {
+            Notification::Exited { status, closed } => {
                 self.on_session_ended();
                 self.write(&HIDE_CURSOR.into(), None);
                 self.screen.terminal().options().set_disable_stdin(true);
                 self.emit(PaneEvent::Exited { status, closed });
             }
-            Tell::Trouble(trouble) => self.emit(PaneEvent::Trouble(trouble)),
-            Tell::Notice(text) => self.emit(PaneEvent::Notice(text)),
+            Notification::Problem(problem) => self.emit(PaneEvent::Problem(problem)),
+            Notification::Notice(text) => self.emit(PaneEvent::Notice(text)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{any::Any, cell::RefCell, rc::Rc};
 use js_sys::{Function, Uint8Array};
 use limpet_shared::{
     Winsize,
-    limits::{MAX_CELLS, MAX_SCREEN_CELLS},
+    limits::{MAX_SCREEN_CELLS, MAX_SIDE_CELLS},
 };
 use wasm_bindgen::{JsCast as _, JsValue, UnwrapThrowExt as _, closure::Closure, convert::FromWasmAbi};
 use web_sys::HtmlElement;
@@ -15,8 +15,8 @@ use super::{
     blink::CursorBlink,
     clipboard::Provider,
     grid_size::Layout,
+    hyperlinks::{Hyperlink, HyperlinkHandlers},
     keys::Platform,
-    links::{Followed, HyperlinkHandlers},
     xterm::{
         self, ClipboardAddon, Disposable, Fit, LimitsAddon, Options, Terminal, TerminalAddon,
         UnicodeGraphemesAddon, WebLinks, Webgl,
@@ -55,7 +55,7 @@ impl Screen {
         appearance: &Appearance,
         platform: Platform,
         on_copy: impl Fn(String) + 'static,
-        on_follow: impl Fn(Followed) + 'static,
+        on_follow: impl Fn(Hyperlink) + 'static,
     ) -> Self {
         let links = HyperlinkHandlers::new(element, platform, on_follow);
         let provider = Provider::new(on_copy);
@@ -141,8 +141,8 @@ impl Screen {
         self.terminal.options().set_fractional_font_size(*self.font_size.borrow());
         let cells = self.fit.propose()?;
         let cell = self.terminal.dimensions()?.css().cell();
-        let cols = whole(cells.cols()).min(MAX_CELLS);
-        let rows = whole(cells.rows()).min(MAX_CELLS).min(max_rows(cols));
+        let cols = whole(cells.cols()).min(MAX_SIDE_CELLS);
+        let rows = whole(cells.rows()).min(MAX_SIDE_CELLS).min(max_rows(cols));
         let pixels = |count: u16, size: f64| whole((f64::from(count) * size).round());
         let size =
             Winsize { cols, rows, xpixel: pixels(cols, cell.width()), ypixel: pixels(rows, cell.height()) };

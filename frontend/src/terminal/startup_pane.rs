@@ -35,17 +35,17 @@ impl StartupPane {
         let recorded_events = Rc::default();
         let (resolve_drawn, drawn) = dom::promise();
         let pane = mount(place, session, socket, appearance, &recorded_events, resolve_drawn.clone());
-        let early = Self { pane, recorded_events };
-        dom::call_later(&resolve_drawn, MAX_OUTPUT_WAIT_MS);
+        let startup_pane = Self { pane, recorded_events };
+        dom::set_timeout(&resolve_drawn, MAX_OUTPUT_WAIT_MS);
         // Focusing forces a layout, so the server is greeted first.
-        dom::pause(0.0).await;
-        early.pane.screen().terminal().focus();
+        dom::sleep(0.0).await;
+        startup_pane.pane.screen().terminal().focus();
         // The promise is never rejected.
         let _ = JsFuture::from(drawn).await;
-        if early.pane.connection().is_some() {
-            preconnect::remember(early.pane.own_size());
+        if startup_pane.pane.connection().is_some() {
+            preconnect::store_terminal_size(startup_pane.pane.own_size());
         }
-        early
+        startup_pane
     }
 
     /// Returns the session that it shows.
@@ -94,7 +94,7 @@ fn after_frame(then: &Function) {
     let then = then.clone();
     let closure = Closure::once_into_js(move || {
         // The callback runs before the frame is drawn.
-        dom::call_later(&then, 0.0);
+        dom::set_timeout(&then, 0.0);
     });
     // It does not fail for a function.
     let _ = window().request_animation_frame(closure.unchecked_ref());

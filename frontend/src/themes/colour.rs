@@ -49,7 +49,7 @@ pub fn readable(colour: Rgb, grounds: &[Rgb], ratio: f64) -> Rgb {
 /// Returns a text colour for a background: `first` or `second`, whichever has more contrast, made
 /// readable.
 #[must_use]
-pub fn ink_on(ground: Rgb, first: Rgb, second: Rgb) -> Rgb {
+pub fn text_on(ground: Rgb, first: Rgb, second: Rgb) -> Rgb {
     let better = if contrast(first, ground) >= contrast(second, ground) { first } else { second };
     readable(better, &[ground], 4.5)
 }

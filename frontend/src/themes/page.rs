@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 
 use limpet_shared::theme::{Appearance, Rgb, Theme};
 
-use super::colour::{ink_on, mix, readable};
+use super::colour::{mix, readable, text_on};
 
 /// Minimum contrast of text.
-pub const TEXT: f64 = 4.5;
+pub const MIN_TEXT_CONTRAST: f64 = 4.5;
 /// Minimum contrast of icons, the focus ring and the edges of controls.
-pub const EDGE: f64 = 3.0;
+pub const MIN_EDGE_CONTRAST: f64 = 3.0;
 
 /// The colours of everything around the terminals' contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl PageColours {
         let raised = mix(ground, ink, 15);
         let grounds = [ground, bar, surface, raised];
         let [_, red, green, yellow, ..] = theme.ansi;
-        let accent = readable(theme.accent, &grounds, TEXT);
+        let accent = readable(theme.accent, &grounds, MIN_TEXT_CONTRAST);
         Self {
             appearance: theme.appearance,
             terminal: ground,
@@ -67,14 +67,14 @@ impl PageColours {
             surface,
             raised,
             line: mix(ground, ink, 18),
-            edge: readable(mix(ground, ink, 40), &grounds, EDGE),
-            text: readable(ink, &grounds, TEXT),
-            muted: readable(mix(ground, ink, 60), &grounds, TEXT),
+            edge: readable(mix(ground, ink, 40), &grounds, MIN_EDGE_CONTRAST),
+            text: readable(ink, &grounds, MIN_TEXT_CONTRAST),
+            muted: readable(mix(ground, ink, 60), &grounds, MIN_TEXT_CONTRAST),
             accent,
-            on_accent: ink_on(accent, ground, ink),
-            good: readable(green, &grounds, TEXT),
-            warning: readable(yellow, &grounds, TEXT),
-            danger: readable(red, &grounds, TEXT),
+            on_accent: text_on(accent, ground, ink),
+            good: readable(green, &grounds, MIN_TEXT_CONTRAST),
+            warning: readable(yellow, &grounds, MIN_TEXT_CONTRAST),
+            danger: readable(red, &grounds, MIN_TEXT_CONTRAST),
         }
     }
 

@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use limpet_shared::theme::{Appearance, Rgb};
 
 use super::{
-    BUILT_IN,
+    BUILT_IN_THEMES,
     colour::{contrast, luminance, mix, readable},
     default_id, find,
-    page::{EDGE, PageColours, TEXT},
+    page::{MIN_EDGE_CONTRAST, MIN_TEXT_CONTRAST, PageColours},
 };
 
 fn rgb(text: &str) -> Rgb {
@@ -15,15 +15,15 @@ fn rgb(text: &str) -> Rgb {
 
 #[test]
 fn there_are_many_dark_and_light_ones() {
-    let count = |appearance| BUILT_IN.iter().filter(|theme| theme.appearance == appearance).count();
+    let count = |appearance| BUILT_IN_THEMES.iter().filter(|theme| theme.appearance == appearance).count();
     assert!(count(Appearance::Dark) >= 8);
     assert!(count(Appearance::Light) >= 6);
 }
 
 #[test]
 fn names_are_told_apart() {
-    let names: BTreeSet<_> = BUILT_IN.iter().map(|theme| theme.name).collect();
-    assert_eq!(names.len(), BUILT_IN.len());
+    let names: BTreeSet<_> = BUILT_IN_THEMES.iter().map(|theme| theme.name).collect();
+    assert_eq!(names.len(), BUILT_IN_THEMES.len());
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn an_unknown_or_unfitting_id_is_limpets_own() {
 
 #[test]
 fn themes_are_as_dark_or_light_as_they_say() {
-    for built_in in BUILT_IN {
+    for built_in in BUILT_IN_THEMES {
         let theme = built_in.theme();
         let dark = luminance(theme.background) < luminance(theme.foreground);
         assert_eq!(dark, theme.appearance == Appearance::Dark, "{}", theme.name);
@@ -52,19 +52,24 @@ fn themes_are_as_dark_or_light_as_they_say() {
 
 #[test]
 fn the_page_is_readable_in_every_theme() {
-    for built_in in BUILT_IN {
+    for built_in in BUILT_IN_THEMES {
         let page = PageColours::of(&built_in.theme());
         let grounds = [page.terminal, page.bar, page.surface, page.raised];
         for ground in grounds {
             for text in [page.text, page.muted, page.accent, page.good, page.warning, page.danger] {
                 let ratio = contrast(text, ground);
-                assert!(ratio >= TEXT, "{}: {text} on {ground} has {ratio:.2}", built_in.name);
+                assert!(ratio >= MIN_TEXT_CONTRAST, "{}: {text} on {ground} has {ratio:.2}", built_in.name);
             }
             let ratio = contrast(page.edge, ground);
-            assert!(ratio >= EDGE, "{}: edge {} on {ground} has {ratio:.2}", built_in.name, page.edge);
+            assert!(
+                ratio >= MIN_EDGE_CONTRAST,
+                "{}: edge {} on {ground} has {ratio:.2}",
+                built_in.name,
+                page.edge
+            );
         }
         let ratio = contrast(page.on_accent, page.accent);
-        assert!(ratio >= TEXT, "{}: text on the accent has {ratio:.2}", built_in.name);
+        assert!(ratio >= MIN_TEXT_CONTRAST, "{}: text on the accent has {ratio:.2}", built_in.name);
     }
 }
 
@@ -75,7 +80,7 @@ fn limpets_own_colours_are_readable_in_a_terminal() {
         assert!(contrast(theme.foreground, theme.background) >= 7.0);
         for colour in &theme.ansi[1..7] {
             let ratio = contrast(*colour, theme.background);
-            assert!(ratio >= TEXT, "{}: {colour} has {ratio:.2}", theme.name);
+            assert!(ratio >= MIN_TEXT_CONTRAST, "{}: {colour} has {ratio:.2}", theme.name);
         }
     }
 }

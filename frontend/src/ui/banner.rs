@@ -9,12 +9,12 @@ use limpet_shared::{ExitStatus, Role};
 use super::icons::{Glyph, Icon};
 use crate::{
     app::App,
-    connection::{GoneReason, Phase, Trouble},
+    connection::{ConnectionProblem, GoneReason, Phase},
     tabs::{Tab, TabKind},
 };
 
 /// Message for a limpet that answers HTTP requests while no WebSocket reaches it.
-const NO_WEB_SOCKET: &str = "limpet answers, but the WebSocket of this terminal does not get through. A reverse proxy must pass on the headers Upgrade and Connection (docs/proxy.md); a firewall or an extension may block it, too.";
+const NO_WEB_SOCKET: &str = "limpet answers, but no WebSocket reaches it. A reverse proxy must pass on the headers Upgrade and Connection (docs/proxy.md); a firewall or an extension may block it, too.";
 
 /// The content of the banner.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,9 @@ enum Message {
 fn banner_message(tab: &Tab) -> Option<Message> {
     match (tab.exit, tab.phase) {
         (Some(_), Phase::Gone(GoneReason::SessionNotFound)) if tab.closed => Some(Message::Closed),
-        (None, Phase::Gone(GoneReason::SessionNotFound)) if tab.trouble == Some(Trouble::Stopped) => {
+        (None, Phase::Gone(GoneReason::SessionNotFound))
+            if tab.problem == Some(ConnectionProblem::Stopped) =>
+        {
             Some(Message::Restarted)
         }
         (_, Phase::Gone(GoneReason::SessionNotFound)) => Some(Message::Vanished),
@@ -44,11 +46,11 @@ fn banner_message(tab: &Tab) -> Option<Message> {
         (Some(status), _) => {
             Some(Message::Exited { words: describe_exit(status), success: status.success() })
         }
-        (None, Phase::Reconnecting { .. }) => Some(match &tab.trouble {
+        (None, Phase::Reconnecting { .. }) => Some(match &tab.problem {
             None => Message::Reconnecting,
-            Some(Trouble::Stopped) => Message::Stopped,
-            Some(Trouble::NoWebSocket) => Message::Blocked(NO_WEB_SOCKET.to_owned()),
-            Some(Trouble::Refused(reason)) => Message::Blocked(reason.clone()),
+            Some(ConnectionProblem::Stopped) => Message::Stopped,
+            Some(ConnectionProblem::NoWebSocket) => Message::Blocked(NO_WEB_SOCKET.to_owned()),
+            Some(ConnectionProblem::Refused(reason)) => Message::Blocked(reason.clone()),
         }),
         (None, _) => None,
     }
@@ -111,7 +113,7 @@ pub fn Banner(
             ),
             Message::Stopped => (
                 "danger",
-                view! { <p>"limpet was stopped, and its terminals ended. Start it again to continue: this page notices."</p> }
+                view! { <p>"limpet was stopped and its terminals ended. Start it again; this page reconnects by itself."</p> }
                     .into_any(),
                 view! { <button type="button" class="button small" on:click=reconnect>"Try now"</button> }.into_any(),
             ),
@@ -255,11 +257,11 @@ mod tests {
     #[test]
     fn what_stands_in_the_way_is_said_while_it_does() {
         let phase = Phase::Reconnecting { at_ms: 0.0, attempt: 1, keys: 0 };
-        let stopped = Tab { trouble: Some(Trouble::Stopped), ..tab(None, phase) };
+        let stopped = Tab { problem: Some(ConnectionProblem::Stopped), ..tab(None, phase) };
         assert_eq!(banner_message(&stopped), Some(Message::Stopped));
         let vanished = Tab { phase: Phase::Gone(GoneReason::SessionNotFound), ..stopped };
         assert_eq!(banner_message(&vanished), Some(Message::Restarted));
-        let refused = Tab { trouble: Some(Trouble::Refused("no".to_owned())), ..tab(None, phase) };
+        let refused = Tab { problem: Some(ConnectionProblem::Refused("no".to_owned())), ..tab(None, phase) };
         assert_eq!(banner_message(&refused), Some(Message::Blocked("no".to_owned())));
         let live = Tab { phase: Phase::Live { latency_ms: None }, ..refused };
         assert_eq!(banner_message(&live), None);

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::dialog::{Dialog, Heading};
 use crate::{
     api::Jobs,
-    app::{App, Closing},
+    app::{App, CloseReasons},
     tabs::TabKind,
 };
 
@@ -15,7 +15,7 @@ pub fn CloseDialog(
     /// The tab.
     tab: TabKind,
     /// The reasons for asking.
-    closing: Closing,
+    closing: CloseReasons,
 ) -> impl IntoView {
     let app = App::expect();
     let close = move |jobs| {

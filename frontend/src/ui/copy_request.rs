@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::icons::{Glyph, Icon};
 use crate::{
     app::App,
-    copies::{self, Answer, Copies, Offer, Reason},
+    clipboard_requests::{self, Answer, CopyRequests, Offer, Reason},
     tabs::TabKind,
 };
 
@@ -19,10 +19,12 @@ pub fn CopyRequest(
     let app = App::expect();
     let offer = {
         let kind = kind.clone();
-        Memo::new(move |_| app.copies.with(|all| all.get(&kind).and_then(Copies::offer).cloned()))
+        Memo::new(move |_| {
+            app.copy_requests.with(|all| all.get(&kind).and_then(CopyRequests::offer).cloned())
+        })
     };
     let kind = StoredValue::new(kind);
-    on_cleanup(move || app.forget_copies(&kind.get_value()));
+    on_cleanup(move || app.forget_copy_requests(&kind.get_value()));
     let button = move |answer: Answer, words: &'static str| {
         view! {
             <button type="button" class="button small" on:click=move |_| app.answer_copy(&kind.get_value(), answer)>
@@ -31,7 +33,7 @@ pub fn CopyRequest(
         }
     };
     let request = move |Offer { text, reason }: Offer| {
-        let lasting = (reason == Reason::Asks).then(|| {
+        let lasting = (reason == Reason::NotAllowedYet).then(|| {
             view! {
                 {button(Answer::Always, "Allow for this terminal")}
                 {button(Answer::Never, "Never")}
@@ -39,14 +41,14 @@ pub fn CopyRequest(
         });
         view! {
             <div class="copy-request">
-            <p>{describe_request(&untrack(|| app.name(&kind.get_value())), &text, reason)}</p>
+            <p>{describe_request(&untrack(|| app.program_name(&kind.get_value())), &text, reason)}</p>
             <button class="icon-button" type="button" aria-label="Not now"
                 on:click=move |_| app.answer_copy(&kind.get_value(), Answer::NotNow)>
                 <Glyph icon=Icon::Close/>
             </button>
-            <p class="copy-text">{copies::preview(&text)}</p>
+            <p class="copy-text">{clipboard_requests::preview(&text)}</p>
             <div class="banner-actions">
-                {button(Answer::Once, if reason == Reason::Asks { "Copy once" } else { "Copy" })}
+                {button(Answer::Once, if reason == Reason::NotAllowedYet { "Copy once" } else { "Copy" })}
                 {lasting}
             </div>
             </div>
@@ -59,9 +61,9 @@ pub fn CopyRequest(
 }
 
 fn describe_request(name: &str, text: &str, reason: Reason) -> String {
-    let length = copies::length(text);
+    let length = clipboard_requests::describe_length(text);
     match reason {
-        Reason::Asks => format!("{name} wants to copy {length} to your clipboard:"),
+        Reason::NotAllowedYet => format!("{name} wants to copy {length} to your clipboard:"),
         Reason::Missed => format!("{name} wanted to copy {length} while you were elsewhere:"),
         Reason::Refused => format!("The browser did not let {name} copy {length} by itself:"),
     }

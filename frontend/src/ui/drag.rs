@@ -44,12 +44,12 @@ impl Reorder {
 
     /// Reports whether this tab is being dragged.
     #[must_use]
-    pub fn drags(&self, kind: &TabKind) -> bool {
+    pub fn is_dragging(&self, kind: &TabKind) -> bool {
         self.drag.with(|drag| drag.as_ref().is_some_and(|drag| drag.moving && drag.kind == *kind))
     }
 
     /// Handles a pointer press on a tab.
-    pub fn press(&self, kind: TabKind, event: &PointerEvent) {
+    pub fn on_pointer_down(&self, kind: TabKind, event: &PointerEvent) {
         if event.button() == 0 && event.is_primary() {
             let (pointer, start) = (event.pointer_id(), self.coordinate(event));
             self.drag.set(Some(Drag { kind, pointer, start, moving: false }));
@@ -57,7 +57,7 @@ impl Reorder {
     }
 
     /// Handles a pointer movement over the list.
-    pub fn moved(&self, event: &PointerEvent) {
+    pub fn on_pointer_move(&self, event: &PointerEvent) {
         let at = self.coordinate(event);
         let Some(drag) = self.drag.get_untracked().filter(|drag| drag.pointer == event.pointer_id()) else {
             return;
@@ -79,7 +79,7 @@ impl Reorder {
     }
 
     /// Ends the drag when the pointer is released or lost.
-    pub fn released(&self) {
+    pub fn on_pointer_up(&self) {
         let moved = self.drag.get_untracked().is_some_and(|drag| drag.moving);
         self.drag.set(None);
         if moved && self.axis == Axis::Horizontal {

@@ -14,7 +14,7 @@ use crate::{
 pub fn Empty() -> impl IntoView {
     let app = App::expect();
     move || {
-        if app.owner.get() { view! { <StartPage/> }.into_any() } else { view! { <GuestLeft/> }.into_any() }
+        if app.is_owner.get() { view! { <StartPage/> }.into_any() } else { view! { <GuestLeft/> }.into_any() }
     }
 }
 
@@ -34,7 +34,7 @@ fn GuestLeft() -> impl IntoView {
         <div class="empty">
             <Mark/>
             <p role="status">{words}</p>
-            <button type="button" class="button primary" hidden=move || !left.get() on:click=move |_| app.come_back()>
+            <button type="button" class="button primary" hidden=move || !left.get() on:click=move |_| app.rejoin()>
                 "Rejoin"
             </button>
         </div>

@@ -18,8 +18,10 @@ pub fn HelpDialog() -> impl IntoView {
             <Heading title="Keyboard shortcuts"/>
             <div class="help-groups">{groups}</div>
             <p class="hint">
-                "F6 goes from the terminal to the bar, to people, to messages, and round; Shift+F6 goes back, Esc returns to "
-                "the terminal. A program that fills the screen keeps F6: Ctrl+Shift+F6 leaves it. With a tab in focus: arrows "
+                "F6 moves to the bar, the viewers, the messages and back to the terminal; Shift+F6 moves \
+                 the other way, Esc returns to "
+                "the terminal. A full-screen program gets F6 itself; use Ctrl+Shift+F6 there. With a tab in \
+                 focus: arrows "
                 "move between tabs, F2 renames, Delete closes, Enter goes to its terminal. All other keys belong to the program."
             </p>
         </Dialog>

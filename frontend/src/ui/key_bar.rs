@@ -52,7 +52,7 @@ fn ModifierKey(
     pressed: fn(Modifiers) -> bool,
     toggle: fn(&mut Modifiers),
 ) -> impl IntoView {
-    let held = App::expect().held;
+    let held = App::expect().held_modifiers;
     view! {
         <button type="button" tabindex="-1" aria-pressed=move || pressed(held.get()).to_string()
             on:click=move |_| held.update(toggle)>

@@ -16,7 +16,7 @@ pub fn Keys(
 
 /// Returns a title with the keys of its shortcut in one line of text, for tooltips.
 #[must_use]
-pub fn in_words(title: &str, chord: Option<Chord>) -> String {
+pub fn tooltip(title: &str, chord: Option<Chord>) -> String {
     chord.map_or_else(|| title.to_owned(), |chord| format!("{title} ({})", chord.names(is_mac()).join("+")))
 }
 

@@ -3,7 +3,7 @@
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
 use super::icons::Mark;
-use crate::{api::Error, app::App, link, storage};
+use crate::{access_url, api::Error, app::App, storage};
 
 /// The form that asks for the link or its token.
 #[component]
@@ -17,7 +17,7 @@ pub fn Login(
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
         let text = input.get_untracked().map(|input| input.value()).unwrap_or_default();
-        match link::token_in_text(&text) {
+        match access_url::token_in_text(&text) {
             Some(token) => app.log_in(token.to_owned()),
             None => problem.set(Some("That is not a limpet link. Paste the whole link.".to_owned())),
         }
@@ -34,7 +34,7 @@ pub fn Login(
                 <h1>"Log in to limpet"</h1>
                 <p>
                     "limpet prints a link in the terminal that it was started from; " <code>"limpet link"</code>
-                    " prints it again. Open that link, or paste it here, or just the part after " <code>"#token="</code> "."
+                    " prints it again. Open that access_url, or paste it here, or just the part after " <code>"#token="</code> "."
                 </p>
                 <label class="field">
                     <span>"Link or token"</span>
@@ -44,7 +44,8 @@ pub fn Login(
                 <p id="login-problem" class="problem" role="alert">{move || problem.get()}</p>
                 <button type="submit" class="button primary wide">"Log in"</button>
                 <p class="hint">
-                    "Whoever has the link has your shell: treat it like a password. This browser stays logged in until you log "
+                    "Anyone with the link can use your shell: treat it like a password. This browser stays \
+                     logged in until you log "
                     "out, or do not use it for 30 days. If its data for this page is deleted, it asks for the link again."
                 </p>
                 <p class="hint" hidden=storage::is_available()>
@@ -68,7 +69,7 @@ pub fn Failed(
                 <Mark/>
                 <h1>{heading(&problem)}</h1>
                 <p role="alert">{move || problem.to_string()}</p>
-                <button type="button" class="button primary wide" on:click=move |_| app.load()>"Try again"</button>
+                <button type="button" class="button primary wide" on:click=move |_| app.retry_login()>"Try again"</button>
             </div>
         </main>
     }
@@ -79,8 +80,8 @@ const fn heading(problem: &Error) -> &'static str {
         Error::Unreachable => "Cannot reach limpet",
         Error::Unauthorized
         | Error::NotFound
-        | Error::TooMany(_)
+        | Error::LimitReached(_)
         | Error::Refused(_)
-        | Error::Unintelligible => "limpet refused this page",
+        | Error::UnexpectedAnswer => "limpet refused this page",
     }
 }

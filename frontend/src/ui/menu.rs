@@ -48,7 +48,8 @@ pub fn TabMenu(
     };
     let ended = app.active_tab().get_untracked().is_some_and(|tab| tab.is_over());
     let role = untrack(|| app.role());
-    let is_offered = move |action: &Action| (ended || *action != Action::RestartTab) && action.is_for(role);
+    let is_offered =
+        move |action: &Action| (ended || *action != Action::RestartTab) && action.is_allowed_for(role);
     let item = move |action| {
         let (title, chord) = describe(action);
         let choose = move |_| {

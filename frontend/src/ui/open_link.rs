@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::dialog::{Dialog, Heading};
 use crate::{
     app::App,
-    link_check::{Address, Doubt},
+    link_check::{Address, LinkWarning},
 };
 
 /// The dialog that shows a link's true address and asks whether to open it.
@@ -14,7 +14,7 @@ pub fn OpenLinkDialog(
     /// The link's address.
     address: Address,
     /// The reason for asking.
-    doubt: Doubt,
+    warning: LinkWarning,
 ) -> impl IntoView {
     let app = App::expect();
     let (before, host, after) = split_at_host(&address);
@@ -25,7 +25,7 @@ pub fn OpenLinkDialog(
     view! {
         <Dialog label="Open this link?" class="form">
             <Heading title="Open this link?"/>
-            <p>{reason(&doubt)}</p>
+            <p>{reason(&warning)}</p>
             <p class="address" tabindex="0">{before}<strong>{host}</strong>{after}</p>
             <div class="actions">
                 // The harmless button has the focus.
@@ -38,13 +38,13 @@ pub fn OpenLinkDialog(
     }
 }
 
-fn reason(doubt: &Doubt) -> String {
-    match doubt {
-        Doubt::NamesAnother(name) => format!("Its text names {name}, but it leads to another address:"),
-        Doubt::HasUser(user) => {
+fn reason(warning: &LinkWarning) -> String {
+    match warning {
+        LinkWarning::NamesAnother(name) => format!("Its text names {name}, but it leads to another address:"),
+        LinkWarning::HasUser(user) => {
             format!("“{user}” is only a user name here. The link leads to the part in bold:")
         }
-        Doubt::LooksAlike => {
+        LinkWarning::LooksAlike => {
             "Its host has letters that can look like others. This is its exact name:".to_owned()
         }
     }

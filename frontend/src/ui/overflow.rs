@@ -69,7 +69,7 @@ impl Strip {
     }
 
     /// Scrolls the strip by a wheel event.
-    pub fn turn(self, event: &WheelEvent) {
+    pub fn on_wheel(self, event: &WheelEvent) {
         let Some(list) = self.list.get_untracked() else { return };
         let sideways = event.delta_x().abs() > event.delta_y().abs();
         // The browser itself scrolls sideways, and zooms when Ctrl is held.

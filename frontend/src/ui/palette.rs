@@ -15,7 +15,7 @@ pub fn Palette() -> impl IntoView {
     let role = untrack(|| app.role());
     let listed = commands::all()
         .into_iter()
-        .filter(|command| command.action != Action::ShowPalette && command.action.is_for(role));
+        .filter(|command| command.action != Action::ShowPalette && command.action.is_allowed_for(role));
     let items = listed.map(item).collect();
     let preview = move |action| {
         app.preview.set(match action {

@@ -5,7 +5,7 @@ use leptos::{ev, prelude::*};
 use super::{dialog::Dialog, keys::Keys};
 use crate::{
     commands::{fuzzy, keys::Chord},
-    themes::BuiltIn,
+    themes::BuiltInTheme,
 };
 
 /// A line of a picker.
@@ -20,7 +20,7 @@ pub struct Item<T: 'static> {
     /// The shortcut.
     pub chord: Option<Chord>,
     /// The theme, if the line stands for one.
-    pub theme: Option<&'static BuiltIn>,
+    pub theme: Option<&'static BuiltInTheme>,
 }
 
 /// A dialog with a search field over a list. Arrow keys move the mark, Enter chooses, Esc closes.
@@ -108,7 +108,7 @@ pub fn Picker<T: Clone + Send + Sync + 'static>(
 #[component]
 pub fn Swatches(
     /// The theme.
-    theme: &'static BuiltIn,
+    theme: &'static BuiltInTheme,
 ) -> impl IntoView {
     let [ground, colours @ ..] = theme.swatches().map(|colour| colour.to_string());
     let dots = colours.map(|colour| view! { <i style:background=colour></i> });

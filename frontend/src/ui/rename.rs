@@ -46,7 +46,7 @@ pub fn RenameDialog(
             <form on:submit=on_submit>
                 <label class="field">
                     <span>"Name"</span>
-                    <input node_ref=input autofocus=true on:focus=select_all type="text" value=title maxlength=limpet_shared::limits::TITLE.to_string()
+                    <input node_ref=input autofocus=true on:focus=select_all type="text" value=title maxlength=limpet_shared::limits::MAX_TITLE_CHARS.to_string()
                         autocomplete="off" enterkeyhint="done"/>
                 </label>
                 <p class="problem" role="alert">{problem}</p>

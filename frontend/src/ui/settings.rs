@@ -5,13 +5,13 @@ use limpet_shared::theme::Appearance;
 
 use super::{
     dialog::{Dialog, Heading},
-    earlier::thousands,
+    skipped_output::thousands,
 };
 use crate::{
     app::App,
     commands::{Action, describe},
     settings::{FONT_SIZES, Font, Mode, Oversized, ProgramCopies, SCROLLBACK, Settings},
-    themes::{self, BUILT_IN},
+    themes::{self, BUILT_IN_THEMES},
 };
 
 /// The dialog with all settings.
@@ -67,7 +67,7 @@ fn ThemeField(label: &'static str, appearance: Appearance) -> impl IntoView {
         let theme = themes::find(&event_target_value(&event), appearance);
         app.choose_theme(theme);
     };
-    let fitting = BUILT_IN.iter().filter(move |theme| theme.appearance == appearance);
+    let fitting = BUILT_IN_THEMES.iter().filter(move |theme| theme.appearance == appearance);
     let options = fitting.map(|theme| {
         view! { <option value=theme.id selected=move || chosen.get() == theme.id>{theme.name}</option> }
     });
@@ -167,7 +167,7 @@ fn Terminals() -> impl IntoView {
                 <span id="oversized">"A terminal larger than this window"</span>
                 <div class="choices" role="radiogroup" aria-labelledby="oversized">
                     {choice(Oversized::Shrink, "Shrink the text to fit")}
-                    {choice(Oversized::Scroll, "Scroll over it")}
+                    {choice(Oversized::Scroll, "Scroll")}
                 </div>
             </div>
             <div class="field">

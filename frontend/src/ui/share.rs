@@ -6,9 +6,9 @@ use limpet_shared::{Role, SessionId, api::Pass};
 use super::{
     dialog::{Dialog, Heading},
     icons::{Glyph, Icon},
-    rules::Rules,
+    session_rules::SessionRules,
 };
-use crate::{api, app::App, link, terminal::clipboard, urls};
+use crate::{access_url, api, app::App, terminal::clipboard, urls};
 
 /// The dialog with the links to a session, and its rules.
 #[component]
@@ -32,7 +32,7 @@ pub fn ShareDialog(
     load_passes();
     App::expect().refresh();
     let address = urls::url("");
-    let local = link::is_local(&address);
+    let local = access_url::is_local(&address);
     let host = location().hostname().unwrap_or_default();
     let links = move || match passes.get() {
         None => view! { <div class="invitations" aria-busy="true"></div> }.into_any(),
@@ -47,7 +47,7 @@ pub fn ShareDialog(
         Some(Ok(passes)) => {
             let address = address.clone();
             let invite_link = move |Pass { role, token }| {
-                view! { <InviteLink role link=link::with_token(&address, &token)/> }
+                view! { <InviteLink role link=access_url::with_token(&address, &token)/> }
             };
             view! { <div class="invitations">{passes.into_iter().map(invite_link).collect_view()}</div> }
                 .into_any()
@@ -61,14 +61,14 @@ pub fn ShareDialog(
                     <legend>"Links"</legend>
                     {links}
                     <p class="hint">
-                        "Each link opens only this terminal, and works until you close it. You cannot revoke a single link, but you "
+                        "Each link opens only this terminal, and works until you close it. You cannot revoke a single access_url, but you "
                         "can sign out browsers that have used one."
                     </p>
                     <p class="hint warning" hidden=!local>
                         "These links only work on this machine (" {host} "). Open limpet by a network address to share it."
                     </p>
                 </fieldset>
-                <Rules session/>
+                <SessionRules session/>
             </div>
         </Dialog>
     }
@@ -82,7 +82,7 @@ fn InviteLink(role: Role, link: String) -> impl IntoView {
     let (title, sentence) = match role {
         Role::Owner | Role::Writer => (
             "Can type",
-            "Sees the terminal and types in it as you do. Only for people you would lend your keyboard.",
+            "Sees the terminal and types in it as you do. Give it only to people you trust with your keyboard.",
         ),
         Role::Reader => ("View only", "Sees the terminal and its history. Cannot type."),
     };

@@ -11,8 +11,8 @@ use crate::{
     api::{self, Error},
     app::App,
     commands::{Action, describe},
-    people::{agent, since},
     tabs::TabKind,
+    viewers::{durations, user_agent},
 };
 
 /// The server's answer.
@@ -42,7 +42,7 @@ pub fn SignInsDialog() -> impl IntoView {
         .into_any(),
         Some(Ok(sign_ins)) => {
             let row = move |sign_in| view! { <SignInRow sign_in answer problem/> };
-            view! { <ul class="people sign-ins">{sign_ins.into_iter().map(row).collect_view()}</ul> }
+            view! { <ul class="entries sign-ins">{sign_ins.into_iter().map(row).collect_view()}</ul> }
                 .into_any()
         }
     };
@@ -50,8 +50,8 @@ pub fn SignInsDialog() -> impl IntoView {
         <Dialog label="Signed-in browsers" class="sheet">
             <Heading title="Signed-in browsers"/>
             {list}
-            <p class="problem people-more" role="alert">{move || problem.get()}</p>
-            <p class="hint people-more">
+            <p class="problem entries-more" role="alert">{move || problem.get()}</p>
+            <p class="hint entries-more">
                 "A browser stays signed in until you sign it out here, or until it has not been used for 30 days."
             </p>
             <button type="button" class="button" on:click=log_out>{describe(Action::LogOut).0}</button>
@@ -106,9 +106,9 @@ fn SignInRow(
         });
     };
     view! {
-        <li node_ref=row class="person" aria-current=you.to_string()>
-            <p class="person-words">
-                <span class="person-name">{name.clone()}</span>
+        <li node_ref=row class="entry" aria-current=you.to_string()>
+            <p class="entry-text">
+                <span class="entry-name">{name.clone()}</span>
                 <span class="hint">{access}", "{usage}</span>
                 <span class="hint">{origin}</span>
             </p>
@@ -127,7 +127,7 @@ fn focus(element: &web_sys::Element) {
 }
 
 fn browser_name(sign_in: &SignIn) -> String {
-    let browser = agent::short(&sign_in.agent);
+    let browser = user_agent::short_name(&sign_in.agent);
     if sign_in.you { format!("{browser} (this browser)") } else { browser }
 }
 
@@ -150,7 +150,7 @@ fn describe_access(sign_in: &SignIn, title: impl Fn(&SessionId) -> Option<String
 /// Describes the current use of a sign-in, or when it was last used.
 fn describe_usage(sign_in: &SignIn, now: u64) -> String {
     match sign_in.viewers {
-        0 => format!("last used {}", since::ago(sign_in.used, now)),
+        0 => format!("last used {}", durations::ago(sign_in.used, now)),
         1 => "one terminal open".to_owned(),
         count => format!("{count} terminals open"),
     }
@@ -159,7 +159,7 @@ fn describe_usage(sign_in: &SignIn, now: u64) -> String {
 /// Describes the time and the address of the sign-in.
 fn describe_origin(sign_in: &SignIn, now: u64) -> String {
     let from = if sign_in.from.is_empty() { String::new() } else { format!(" from {}", sign_in.from) };
-    format!("Signed in {}{from}", since::ago(sign_in.created, now))
+    format!("Signed in {}{from}", durations::ago(sign_in.created, now))
 }
 
 #[cfg(test)]

@@ -25,12 +25,12 @@ struct SizeNote {
 /// Returns the note for a tab. There is none while the terminal has this window's size, except for
 /// viewers who cannot type.
 fn size_note(tab: &Tab) -> Option<SizeNote> {
-    let size = tab.foreign.map(|size| format!("{} × {}", size.cols, size.rows));
+    let size = tab.imposed_size.map(|size| format!("{} × {}", size.cols, size.rows));
     let words = match tab.role {
         _ if tab.is_over() => None,
         Role::Reader => Some("View only".to_owned()),
         // The list of viewers is not known yet.
-        Role::Owner | Role::Writer if size.is_none() || tab.people.count == 0 => None,
+        Role::Owner | Role::Writer if size.is_none() || tab.viewers.count == 0 => None,
         Role::Owner | Role::Writer => Some(match tab.sizing {
             Sizing::Fixed => "Fixed size".to_owned(),
             rule => format!("Sized for {}", size_owner(rule, tab)),
@@ -44,8 +44,8 @@ fn size_owner(rule: Sizing, tab: &Tab) -> String {
     match rule {
         Sizing::Owner => "the owner".to_owned(),
         Sizing::Smallest => "the smallest window".to_owned(),
-        Sizing::Primary | Sizing::Latest | Sizing::Fixed => match tab.people.other_primary() {
-            Some(viewer) => tab.people.name_within(viewer),
+        Sizing::Primary | Sizing::Latest | Sizing::Fixed => match tab.viewers.other_primary() {
+            Some(viewer) => tab.viewers.name_in_sentence(viewer),
             // The primary viewer has left, or is not in the list, which is limited.
             None => "another window".to_owned(),
         },
@@ -63,8 +63,8 @@ pub fn SizeNoteView() -> impl IntoView {
     let words = move || of(|note| Some(note.words.clone()));
     view! {
         <div class="size-note" hidden=move || note.with(Option::is_none)
-            data-foreign=move || of(|note| note.size.clone()).is_some().to_string()>
-            <span class="size-note-words" title=words>{words}</span>
+            data-imposed=move || of(|note| note.size.clone()).is_some().to_string()>
+            <span class="size-note-text" title=words>{words}</span>
             <span class="size-note-size">{move || of(|note| note.size.clone())}</span>
             <button type="button" class="button small" on:click=app.on_click(Action::Fit)
                 hidden=move || !note.with(|note| note.as_ref().is_some_and(|note| note.can_take_size))>
@@ -79,9 +79,9 @@ mod tests {
     use limpet_shared::{ExitStatus, SessionSpec, SessionState, ViewerInfo, Winsize, api::SessionInfo};
 
     use super::*;
-    use crate::people::People;
+    use crate::viewers::ViewerList;
 
-    fn tab(role: Role, foreign: bool) -> Tab {
+    fn tab(role: Role, is_imposed: bool) -> Tab {
         let session = SessionInfo {
             id: "a".parse().expect("an id"),
             role,
@@ -89,11 +89,11 @@ mod tests {
             spec: SessionSpec::default(),
             state: SessionState::default(),
         };
-        Tab { foreign: foreign.then_some(Winsize::cells(160, 50)), ..Tab::from(session) }
+        Tab { imposed_size: is_imposed.then_some(Winsize::cells(160, 50)), ..Tab::from(session) }
     }
 
     fn with_another(tab: Tab, other_is_primary: bool) -> Tab {
-        let presence = |id, you: bool| ViewerInfo {
+        let viewer = |id, you: bool| ViewerInfo {
             id,
             role: Role::Owner,
             since: 0,
@@ -102,13 +102,13 @@ mod tests {
             primary: you != other_is_primary,
             you,
         };
-        Tab { people: People { count: 2, list: vec![presence(0, false), presence(1, true)] }, ..tab }
+        Tab { viewers: ViewerList { count: 2, list: vec![viewer(0, false), viewer(1, true)] }, ..tab }
     }
 
     fn alone(tab: Tab) -> Tab {
         let mut tab = with_another(tab, false);
-        tab.people.list.remove(0);
-        tab.people.count = 1;
+        tab.viewers.list.remove(0);
+        tab.viewers.count = 1;
         tab
     }
 

@@ -5,9 +5,9 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Element, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use super::{
+    connection_status,
     drag::Reorder,
     icons::{Glyph, Icon},
-    status,
 };
 use crate::{
     app::{App, Overlay},
@@ -18,7 +18,7 @@ use crate::{
 
 /// The data that every view of a tab shows.
 #[derive(Clone, Copy)]
-pub struct Shown {
+pub struct TabView {
     /// The tab's content.
     pub kind: StoredValue<TabKind>,
     /// The tab; `None` while it is being removed.
@@ -31,7 +31,7 @@ pub struct Shown {
     pub title: Memo<String>,
 }
 
-impl Shown {
+impl TabView {
     /// Creates the data of a tab in a list that `reorder` can change.
     pub fn new(app: App, kind: TabKind, reorder: Reorder) -> Self {
         let kind = StoredValue::new(kind);
@@ -42,7 +42,7 @@ impl Shown {
             kind,
             tab,
             active: Memo::new(move |_| app.tabs.with(|tabs| kind.with_value(|kind| tabs.is_active(kind)))),
-            dragged: Memo::new(move |_| kind.with_value(|kind| reorder.drags(kind))),
+            dragged: Memo::new(move |_| kind.with_value(|kind| reorder.is_dragging(kind))),
             title,
         }
     }
@@ -58,7 +58,7 @@ pub fn TabItem(
 ) -> impl IntoView {
     let app = App::expect();
     let element = NodeRef::<html::Div>::new();
-    let Shown { kind, tab, active, dragged, title } = Shown::new(app, kind, reorder);
+    let TabView { kind, tab, active, dragged, title } = TabView::new(app, kind, reorder);
     let select = move || app.change_tabs(|tabs| kind.with_value(|kind| tabs.select(kind)));
     Effect::new(move || {
         if let Some(element) = element.get().filter(|_| active.get()) {
@@ -88,7 +88,7 @@ pub fn TabItem(
             tabindex=move || if active.get() { "0" } else { "-1" } title=title
             on:click=move |_| select() on:dblclick=app.on_click(Action::RenameTab)
             on:auxclick=on_middle on:contextmenu=on_menu on:keydown=move |event| on_key(app, &event)
-            on:pointerdown=move |event| reorder.press(kind.get_value(), &event)>
+            on:pointerdown=move |event| reorder.on_pointer_down(kind.get_value(), &event)>
             <span class="tab-sign">{move || tab.with(|tab| tab.as_ref().map(sign))}</span>
             <span class="tab-title">{title}</span>
             <span class="tab-close" aria-hidden="true" title="Close" on:click=on_close
@@ -109,10 +109,10 @@ pub fn sign(tab: &Tab) -> AnyView {
             dot(if status.success() { "muted" } else { "danger" }, format!("ended with {status}, "))
         }
         (_, phase @ (Phase::Reconnecting { .. } | Phase::Gone(_)), _) => {
-            dot(status::tone(phase), format!("{}, ", status::word(phase)))
+            dot(connection_status::tone(phase), format!("{}, ", connection_status::phase_name(phase)))
         }
         (_, _, Mark::Bell) => {
-            view! { <Glyph icon=Icon::Bell/><span class="sr-only">"rang, "</span> }.into_any()
+            view! { <Glyph icon=Icon::Bell/><span class="sr-only">"bell, "</span> }.into_any()
         }
         (_, _, Mark::Activity) => dot("accent", "new output, ".to_owned()),
         (_, _, Mark::None) => ().into_any(),
@@ -125,8 +125,8 @@ fn on_key(app: App, event: &ev::KeyboardEvent) {
         return;
     }
     match event.key().as_str() {
-        "ArrowLeft" => activate_and_focus(app, |tabs| tabs.select_beside(Side::Before)),
-        "ArrowRight" => activate_and_focus(app, |tabs| tabs.select_beside(Side::After)),
+        "ArrowLeft" => activate_and_focus(app, |tabs| tabs.select_neighbour(Side::Before)),
+        "ArrowRight" => activate_and_focus(app, |tabs| tabs.select_neighbour(Side::After)),
         "Home" => activate_and_focus(app, |tabs| tabs.select_at(0)),
         "End" => activate_and_focus(app, |tabs| tabs.select_at(tabs.tabs().len().saturating_sub(1))),
         "Enter" | " " => app.focus_pane(),

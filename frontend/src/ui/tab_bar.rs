@@ -4,12 +4,12 @@
 use leptos::{html, prelude::*};
 
 use super::{
+    connection_status::ConnectionStatus,
     drag::{Axis, Reorder},
     icons::{Glyph, Icon, Mark},
-    keys::in_words,
+    keys::tooltip,
     overflow::{MoreTabs, Strip},
     size_note::{SizeNoteView, announcer::SizeAnnouncer},
-    status::Status,
     tab::TabItem,
 };
 use crate::{
@@ -30,9 +30,9 @@ pub fn TabBar() -> impl IntoView {
             <Mark/>
             <div node_ref=list class="tabs" role="tablist" aria-label="Terminals"
                 class:cut-before=move || strip.is_cut_before() class:cut-after=move || strip.is_cut_after()
-                on:scroll=move |_| strip.measure() on:wheel=move |event| strip.turn(&event)
-                on:pointermove=move |event| reorder.moved(&event)
-                on:pointerup=move |_| reorder.released() on:pointercancel=move |_| reorder.released()>
+                on:scroll=move |_| strip.measure() on:wheel=move |event| strip.on_wheel(&event)
+                on:pointermove=move |event| reorder.on_pointer_move(&event)
+                on:pointerup=move |_| reorder.on_pointer_up() on:pointercancel=move |_| reorder.on_pointer_up()>
                 <For each=move || kinds.get() key=Clone::clone children=move |kind| view! { <TabItem kind reorder/> }/>
             </div>
             <MoreTabs strip/>
@@ -42,7 +42,7 @@ pub fn TabBar() -> impl IntoView {
             <SizeNoteView/>
             <SizeAnnouncer/>
             <ViewersButton/>
-            <Status/>
+            <ConnectionStatus/>
             <BarButton action=Action::ShowSettings icon=Icon::Settings/>
             <BarButton action=Action::ShowPalette icon=Icon::Menu/>
         </header>
@@ -71,11 +71,11 @@ fn CurrentTab() -> impl IntoView {
 fn ViewersButton() -> impl IntoView {
     let app = App::expect();
     let tab = app.active_tab();
-    let count = Memo::new(move |_| tab.with(|tab| tab.as_ref().map_or(0, |tab| tab.people.count)));
-    let label = move || format!("{} people here", count.get());
+    let count = Memo::new(move |_| tab.with(|tab| tab.as_ref().map_or(0, |tab| tab.viewers.count)));
+    let label = move || format!("{} viewers", count.get());
     view! {
-        <button type="button" class="people-button" aria-haspopup="dialog" hidden=move || count.get() < 2
-            aria-label=label title=label on:click=app.on_click(Action::ShowPeople)>
+        <button type="button" class="viewers-button" aria-haspopup="dialog" hidden=move || count.get() < 2
+            aria-label=label title=label on:click=app.on_click(Action::ShowViewers)>
             <Glyph icon=Icon::People/>
             <span aria-hidden="true">{count}</span>
         </button>
@@ -87,8 +87,8 @@ fn BarButton(action: Action, icon: Icon) -> impl IntoView {
     let app = App::expect();
     let (title, chord) = describe(action);
     view! {
-        <button type="button" class="icon-button" hidden=move || !app.may(action) aria-label=title
-            title=in_words(title, chord) on:click=app.on_click(action)>
+        <button type="button" class="icon-button" hidden=move || !app.is_allowed(action) aria-label=title
+            title=tooltip(title, chord) on:click=app.on_click(action)>
             <Glyph icon/>
         </button>
     }

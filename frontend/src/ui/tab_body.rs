@@ -6,8 +6,8 @@ use limpet_shared::SessionId;
 use super::{
     banner::Banner,
     copy_request::CopyRequest,
-    earlier::{Earlier, EarlierRows},
     empty::Empty,
+    skipped_output::{SkippedOutput, SkippedOutputNotice},
 };
 use crate::{
     app::App,
@@ -79,21 +79,23 @@ fn Terminal(session: SessionId, visible: Memo<bool>) -> impl IntoView {
     let handle = PaneHandle::new();
     let kind = TabKind::Terminal(session.clone());
     app.register_pane(kind.clone(), handle);
-    let early = app.take_early(&session);
-    let earlier = RwSignal::new(Earlier::default());
+    let startup_pane = app.take_startup_pane(&session);
+    let skipped_output = RwSignal::new(SkippedOutput::default());
     let of_keys = kind.clone();
     let on_event = move |event| {
         match event {
-            PaneEvent::Earlier { rows, skipped } => earlier.update(|earlier| earlier.drawn(rows, skipped)),
-            PaneEvent::Cleared => earlier.update(Earlier::dismiss),
+            PaneEvent::Redrawn { rows, skipped } => {
+                skipped_output.update(|skipped_output| skipped_output.on_snapshot(rows, skipped))
+            }
+            PaneEvent::Cleared => skipped_output.update(SkippedOutput::dismiss),
             _ => {}
         }
         app.on_pane_event(&kind, event);
     };
     let take_key = move |event| app.take_key_after_end(&of_keys, &event) || app.take_key(&event);
     view! {
-        <TerminalPane session handle visible appearance=app.appearance() on_event take_key early/>
-        <EarlierRows earlier handle/>
+        <TerminalPane session handle visible appearance=app.appearance() on_event take_key startup_pane/>
+        <SkippedOutputNotice skipped_output handle/>
     }
 }
 

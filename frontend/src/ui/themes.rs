@@ -6,7 +6,7 @@ use limpet_shared::theme::Appearance;
 use super::picker::{Item, Picker};
 use crate::{
     app::App,
-    themes::{BUILT_IN, BuiltIn},
+    themes::{BUILT_IN_THEMES, BuiltInTheme},
 };
 
 /// The list of all themes.
@@ -14,7 +14,7 @@ use crate::{
 pub fn ThemePicker() -> impl IntoView {
     let app = App::expect();
     let now = untrack(|| app.theme());
-    let item = |theme: &'static BuiltIn| Item {
+    let item = |theme: &'static BuiltInTheme| Item {
         value: theme,
         title: theme.name.to_owned(),
         note: match theme.appearance {
@@ -24,13 +24,13 @@ pub fn ThemePicker() -> impl IntoView {
         chord: None,
         theme: Some(theme),
     };
-    let mut themes: Vec<_> = BUILT_IN.iter().collect();
+    let mut themes: Vec<_> = BUILT_IN_THEMES.iter().collect();
     // Themes with the current appearance come first.
     themes.sort_by_key(|theme| theme.appearance != now.appearance);
     let start = themes.iter().position(|theme| *theme == now).unwrap_or_default();
     let items = themes.into_iter().map(item).collect();
     let preview = move |theme| app.preview.set(theme);
-    let choose = move |theme: &BuiltIn| {
+    let choose = move |theme: &BuiltInTheme| {
         app.choose_theme(theme);
         app.close_overlay();
     };

@@ -6,7 +6,7 @@ use web_sys::{Event, VisualViewport};
 use crate::dom::Listener;
 
 /// Keeps the page as high as its visible part until the calling component is cleaned up.
-pub fn follow() {
+pub fn follow_viewport() {
     let Some(viewport) = window().visual_viewport() else { return };
     set_page_height(&viewport);
     let resized = viewport.clone();

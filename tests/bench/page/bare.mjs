@@ -39,11 +39,11 @@ const PAGE = `<!doctype html>
   terminal.onData((data) => terminal.write(data));
   terminal.focus();
 
-  /** As much under way as limpet lets be under way, in frames as long as its. */
+  /** In flight at once: as many frames, of the same size, as limpet allows. */
   const FRAME_BYTES = 64 * 1024;
   const MAX_FRAMES_IN_FLIGHT = 4;
 
-  /** Writes a frame; tells when it has been parsed. */
+  /** Writes a frame, and calls `parsed` once it is parsed. */
   const write = (frame, parsed) =>
     terminal.write(frame, () => {
       window.bench.bytes += frame.length;
@@ -51,7 +51,7 @@ const PAGE = `<!doctype html>
       parsed();
     });
 
-  /** A file, over and over, from memory. */
+  /** Writes a file from memory, over and over. */
   window.flood = async (name) => {
     const text = new Uint8Array(await (await fetch(name)).arrayBuffer());
     let at = 0;
@@ -63,7 +63,7 @@ const PAGE = `<!doctype html>
     for (let frame = 0; frame < MAX_FRAMES_IN_FLIGHT; frame += 1) next();
   };
 
-  /** What comes from a relay, which waits while as much is under way. */
+  /** Writes the output of a relay, reading no further while all frames are in flight. */
   window.receive = async (address) => {
     const { readable } = await new WebSocketStream(address).opened;
     const reader = readable.getReader();

@@ -49,7 +49,7 @@ pub(crate) struct Verdict {
 
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Budget>> {
     let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-    parse(&text).with_context(|| format!("{} is no list of budgets", path.display()))
+    parse(&text).with_context(|| format!("{} is not a valid list of budgets", path.display()))
 }
 
 fn parse(text: &str) -> anyhow::Result<Vec<Budget>> {

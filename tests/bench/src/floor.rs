@@ -102,7 +102,7 @@ pub(crate) fn answer_handshake(request: &[u8]) -> anyhow::Result<String> {
         .lines()
         .filter_map(|line| line.split_once(": "))
         .find(|(name, _)| *name == "Sec-WebSocket-Key");
-    let (_, key) = key.context("a handshake has a key")?;
+    let (_, key) = key.context("the handshake has no Sec-WebSocket-Key")?;
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     Ok(format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

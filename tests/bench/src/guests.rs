@@ -6,7 +6,7 @@ use std::{process::Stdio, time::Duration};
 use anyhow::{Context, anyhow};
 use limpet_shared::{
     ClientMessage, Follow, Header, Hello, Kind, OutputOffset, SUBPROTOCOL, ServerMessage, ViewerId, Winsize,
-    limits::INPUT_IN_FLIGHT,
+    limits::MAX_INPUT_IN_FLIGHT_BYTES,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -83,7 +83,7 @@ impl GuestAccess {
 
     /// Starts the guests.
     pub(crate) fn spawn(&self) -> anyhow::Result<Guests> {
-        let this = std::env::current_exe().context("this program is nowhere")?;
+        let this = std::env::current_exe().context("could not find this program's own file")?;
         let Self { address, session, reader, writer } = self;
         let mut command = Command::new("nice");
         command.args(["-n", "19"]).arg(this).args(["guests", address, session, reader, writer]);
@@ -118,7 +118,7 @@ pub(crate) struct Guests(Child);
 impl Guests {
     /// Stops the guests or lets them continue. Their connections stay open.
     pub(crate) fn set_paused(&self, is_paused: bool) -> anyhow::Result<()> {
-        let pid = self.0.id().context("the guests are gone")?;
+        let pid = self.0.id().context("the guests' process has ended")?;
         let signal = if is_paused { Signal::SIGSTOP } else { Signal::SIGCONT };
         kill(Pid::from_raw(i32::try_from(pid)?), signal).context("could not signal the guests")
     }
@@ -183,13 +183,13 @@ impl Guest {
                 ClientMessage::Resize(Winsize::cells(60 + cols, 24))
             }
             Misbehaviour::TakePrimary => ClientMessage::Primary { to: None },
-            Misbehaviour::Bytes if self.typed - self.acknowledged < INPUT_IN_FLIGHT as u64 => {
+            Misbehaviour::Bytes if self.typed - self.acknowledged < MAX_INPUT_IN_FLIGHT_BYTES as u64 => {
                 let frame = [&Header::data(self.typed).encode()[..], b"x"].concat();
                 self.typed += 1;
                 return self.socket.send(Opcode::Binary, &frame).await;
             }
             // The next attachment is a new viewer, which may type as much again.
-            Misbehaviour::Bytes => anyhow::bail!("no more may be under way"),
+            Misbehaviour::Bytes => anyhow::bail!("the input window is full"),
             _ => {
                 let text =
                     ["{\"type\":\"nonsense\"}", "{\"type\":\"ping\",\"t\":1}", "{\"type\":\"history\"}"]

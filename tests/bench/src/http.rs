@@ -22,7 +22,8 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) async fn open(address: &str, headers: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("nobody is at {address}"))?;
+        let stream =
+            TcpStream::connect(address).await.with_context(|| format!("could not connect to {address}"))?;
         stream.set_nodelay(true)?;
         let (address, headers) = (address.to_owned(), headers.to_owned());
         Ok(Self { stream: BufStream::new(stream), address, headers })
@@ -39,7 +40,7 @@ impl Http {
         stream.flush().await?;
         let status = self.line().await?;
         let status = status.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let status = status.context("an answer begins with its status")?;
+        let status = status.context("the response has no status line")?;
         let mut length = 0;
         let mut chunked = false;
         loop {
@@ -77,7 +78,7 @@ impl Http {
     async fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line).await? == 0 {
-            bail!("{} hung up", self.address);
+            bail!("{} closed the connection", self.address);
         }
         Ok(line.trim_end().to_owned())
     }

@@ -11,7 +11,7 @@
 //! * [`figures`] records the results, [`stats`] summarizes them, and [`noise`] watches the rest of
 //!   the machine.
 //! * [`report`] and [`budgets`]: the presentation of the results and the limits on them.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to whoever waits for it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program reports to the terminal")]
 
 mod budgets;
 mod connection;
@@ -219,7 +219,7 @@ async fn measure(bench: &mut Bench, only: &[Part]) {
 
 fn versions(options: &Options, peers: &[Peer]) -> anyhow::Result<Vec<(String, String)>> {
     let limpet = options.limpet.display().to_string();
-    let limpet = machine::version(&[&limpet, "--version"]).context("limpet does not tell its version")?;
+    let limpet = machine::version(&[&limpet, "--version"]).context("could not read limpet's version")?;
     let limpet = limpet.trim_start_matches("limpet ").to_owned();
     let mut versions = vec![("limpet".to_owned(), limpet)];
     versions.extend(peers.iter().filter_map(|peer| Some((peer.name.clone(), peer.version()?))));
@@ -231,7 +231,7 @@ fn finish(report: &Report, options: &Options) -> anyhow::Result<()> {
     let path = options.out.join("bench.json");
     report::json::write(report, &path)?;
     println!("{}", report::table::text(report));
-    println!("The same for programs: {}", path.display());
+    println!("Report as JSON: {}", path.display());
     if let Some(docs) = &options.docs {
         report::plots::write(report, docs)?;
     }
@@ -242,11 +242,11 @@ fn finish(report: &Report, options: &Options) -> anyhow::Result<()> {
     let is_ours =
         |failed: &&figures::Failed| ["limpet", "reader", "relay", "lean"].contains(&failed.server.as_str());
     if let Some(failed) = report.failed.iter().find(is_ours) {
-        bail!("{} gave no figures in {}: {}", failed.server, failed.scene, failed.why);
+        bail!("{} yielded no figures in {}: {}", failed.server, failed.scene, failed.why);
     }
     let missed = report.budgets.iter().filter(|verdict| verdict.standing == Standing::Missed).count();
     if options.check && missed > 0 {
-        bail!("{missed} budgets are missed");
+        bail!("{missed} budgets were missed");
     }
     Ok(())
 }

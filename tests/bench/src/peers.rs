@@ -81,17 +81,18 @@ impl Peer {
     pub(crate) fn floor(floor: Floor) -> anyhow::Result<Self> {
         let name = clap::ValueEnum::to_possible_value(&floor).context("every floor has a name")?;
         let name = name.get_name().to_owned();
-        let this: PathBuf = std::env::current_exe().context("this program is nowhere")?;
+        let this: PathBuf = std::env::current_exe().context("could not find this program's own file")?;
         let command = vec![this.display().to_string(), "floor".to_owned(), name.clone()];
         Ok(Self { name, kind: Kind::Floor(floor), command })
     }
 
     /// Parses `NAME=COMMAND`, where the name is that of a server with a known protocol.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        let (name, command) = text.split_once('=').context("a peer is NAME=COMMAND")?;
+        let (name, command) = text.split_once('=').context("expected NAME=COMMAND")?;
         let kind = Kind::named(name).with_context(|| {
             format!(
-                "{name} is not spoken here; these are: ttyd, gotty, terminado, wetty, shellinabox, {OTHER_LIMPET}VERSION"
+                "unknown server {name}; known are ttyd, gotty, terminado, wetty, shellinabox, \
+                 {OTHER_LIMPET}VERSION"
             )
         })?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
@@ -158,9 +159,10 @@ impl Peer {
         arguments.extend_from_slice(program);
         let mut child = self.spawn(&arguments, Stdio::piped())?;
         let mut line = String::new();
-        let stdout = child.stdout.take().context("it has no output")?;
+        let stdout = child.stdout.take().context("standard output is not piped")?;
         BufReader::new(stdout).read_line(&mut line).await?;
-        let (address, token) = read(line.trim()).with_context(|| format!("it said {line:?}"))?;
+        let (address, token) =
+            read(line.trim()).with_context(|| format!("unexpected first line {line:?}"))?;
         Ok(Server { child, endpoint: Endpoint { kind: self.kind, address, token } })
     }
 
@@ -175,7 +177,7 @@ impl Peer {
         let address = format!("127.0.0.1:{port}");
         while TcpStream::connect(&address).await.is_err() {
             if let Some(status) = child.try_wait()? {
-                bail!("it ended with {status}");
+                bail!("the server ended with {status}");
             }
             sleep(Duration::from_millis(10)).await;
         }
@@ -233,7 +235,7 @@ impl Server {
             return Ok(vec![Process { role: "server", pid }]);
         }
         let serving = proc::children(pid).into_iter().find(|(_, name)| name == "limpet");
-        let (server, _) = serving.context("nobody serves")?;
+        let (server, _) = serving.context("the keeper has no server")?;
         Ok(vec![Process { role: "server", pid: server }, Process { role: "keeper", pid }])
     }
 
@@ -286,7 +288,7 @@ impl Endpoint {
                 let connection = open(path, limpet_shared::SUBPROTOCOL, lines).await?;
                 (connection, Box::new(limpet::Limpet::new(follow)?))
             }
-            (Kind::Limpet, Session::PerConnection) => bail!("limpet's sessions are opened first"),
+            (Kind::Limpet, Session::PerConnection) => bail!("limpet needs an open session to attach to"),
             (Kind::Floor(_), _) => (open("/".to_owned(), "", vec![]).await?, Box::new(plain::Plain)),
             (Kind::Ttyd, _) => (open("/ws".to_owned(), "tty", vec![]).await?, Box::new(ttyd::Ttyd)),
             (Kind::Gotty, _) => (open("/ws".to_owned(), "webtty", vec![]).await?, Box::new(gotty::Gotty)),

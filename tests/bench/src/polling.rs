@@ -24,7 +24,7 @@ impl Polling {
         let form = format!("width=80&height=24&rooturl=http://{address}/");
         let opened = asking.ask("POST", "/", &form).await?;
         let opened: Value = serde_json::from_slice(&opened.body).context("no session was opened")?;
-        let session = opened["session"].as_str().context("a session has a name")?;
+        let session = opened["session"].as_str().context("the response has no session name")?;
         // The name is Base64, in which two characters are special in a form.
         let session = session.replace('+', "%2B").replace('/', "%2F");
         let form = format!("width=80&height=24&session={session}");
@@ -49,7 +49,7 @@ impl Polling {
         let keys = hex::encode_upper(keys);
         let answer = self.typing.ask("POST", "/", &format!("{}&keys={keys}", self.form)).await?;
         if answer.status != 200 {
-            bail!("keys were refused: {}", answer.status);
+            bail!("input was refused: {}", answer.status);
         }
         Ok(())
     }

@@ -127,7 +127,8 @@ pub(crate) struct PrintCommand {
 
 impl Workload {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let folder = TempDir::with_prefix("limpet-bench-").context("could not make a folder")?;
+        let folder =
+            TempDir::with_prefix("limpet-bench-").context("could not create a temporary directory")?;
         fs::write(folder.path().join("stage.sh"), SCRIPT)?;
         Ok(Self { folder })
     }

@@ -168,7 +168,7 @@ impl Viewer {
             bail!("the connection ended before {:?}", String::from_utf8_lossy(mark))
         };
         let reading = timeout(DEADLINE, reading).await;
-        reading.with_context(|| format!("waited in vain for {:?}", String::from_utf8_lossy(mark)))?
+        reading.with_context(|| format!("timed out waiting for {:?}", String::from_utf8_lossy(mark)))?
     }
 
     /// Reads output for ever.

@@ -74,7 +74,7 @@ impl FrameHeader {
             8 => Opcode::Close,
             9 => Opcode::Ping,
             10 => Opcode::Pong,
-            other => bail!("there is no WebSocket opcode {other}"),
+            other => bail!("unknown WebSocket opcode {other}"),
         }))
     }
 
@@ -210,7 +210,8 @@ impl Socket {
                 Some(opcode) if header.last => return Ok(Some((opcode, PayloadPlace::Buffer(payload)))),
                 Some(opcode) => self.parts = Some((opcode, self.buffer[payload].to_vec())),
                 None => {
-                    let (opcode, mut parts) = self.parts.take().context("a message has no beginning")?;
+                    let (opcode, mut parts) =
+                        self.parts.take().context("a continuation frame without a first frame")?;
                     parts.extend_from_slice(&self.buffer[payload]);
                     if header.last {
                         self.whole = parts;

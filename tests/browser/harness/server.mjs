@@ -59,7 +59,7 @@ export class Server {
     for (const child of children) {
       if ((await readFile(`/proc/${child}/comm`, "utf8")) === "limpet\n") return Number(child);
     }
-    throw new Error("nobody serves");
+    throw new Error("the keeper has no server");
   }
 
   /** Kills the serving process. */

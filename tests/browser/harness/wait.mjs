@@ -21,7 +21,7 @@ export async function until(what, ask, wanted = Boolean) {
   for (;;) {
     const answer = await ask();
     if (wanted(answer)) return answer;
-    if (performance.now() > end) throw new Error(`waited in vain for ${what}; last seen:\n${show(answer)}`);
+    if (performance.now() > end) throw new Error(`timed out waiting for ${what}; last seen:\n${show(answer)}`);
     await pause(50);
   }
 }

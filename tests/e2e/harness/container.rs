@@ -36,7 +36,7 @@ pub(crate) fn is_possible() -> bool {
     let [unshare, rest @ ..] = WRAPPER;
     let made = Command::new(unshare).args(rest).arg("/bin/true").output().unwrap();
     if !made.status.success() {
-        eprintln!("no container can be made here: {}", String::from_utf8_lossy(&made.stderr));
+        eprintln!("cannot create a container here: {}", String::from_utf8_lossy(&made.stderr));
     }
     made.status.success()
 }

@@ -91,7 +91,7 @@ fn report(outcome: Outcome) -> ! {
     process::exit(0)
 }
 
-#[expect(clippy::print_stderr, reason = "it is for people")]
+#[expect(clippy::print_stderr, reason = "the usage text is for people")]
 fn usage() -> ! {
     eprintln!(
         "origin-bug program|program-innocent|read-error|read-error-innocent|browser|write-error one|cores [plain|waiting]"

@@ -26,10 +26,10 @@ pub(super) fn set_up(workspace: &Workspace, name: &str) -> anyhow::Result<String
         }
         "ttyd" | "gotty" if shell::is_on_path(name) => name.to_owned(),
         "ttyd" | "gotty" => {
-            bail!("no {name} is on the PATH; another place is named by --peer {name}=COMMAND")
+            bail!("{name} is not on the PATH; name its path with --peer {name}=COMMAND")
         }
         _ => bail!(
-            "{name} is not known; these are: terminado, wetty, shellinabox, and ttyd and gotty where they are"
+            "{name} is not known; known are terminado, wetty, shellinabox, and ttyd and gotty if installed"
         ),
     };
     Ok(format!("{name}={command}"))
@@ -37,7 +37,7 @@ pub(super) fn set_up(workspace: &Workspace, name: &str) -> anyhow::Result<String
 
 fn create_folder(workspace: &Workspace, name: &str) -> anyhow::Result<PathBuf> {
     let folder = workspace.target_dir().join("bench-peers").join(name);
-    fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     Ok(folder)
 }
 

@@ -1,7 +1,7 @@
 //! Cursor movement.
 
 use super::{
-    super::{terminal::Terminal, unfinished::RowChange},
+    super::{pending_function::RowChange, terminal::Terminal},
     Params,
 };
 use crate::{

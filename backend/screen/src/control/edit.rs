@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::{
     super::{
+        pending_function::{RowChange, SELECTIVE_ERASE_STEPS_PER_CELL, is_protected},
         tables::Tables,
         terminal::Terminal,
-        unfinished::{RowChange, SELECTIVE_ERASE_STEPS_PER_CELL, is_protected},
     },
     Cell,
 };

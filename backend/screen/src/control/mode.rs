@@ -3,11 +3,11 @@
 use super::super::{
     buffer::SavedCursor,
     charset::Charsets,
-    leftovers::BRACKETED_PASTE,
     modes::{CursorStyle, Keyboard, Modes, MouseEncoding, MouseTracking},
+    pending_function::RowChange,
+    stale_modes::BRACKETED_PASTE,
     style::Style,
     terminal::Terminal,
-    unfinished::RowChange,
     width::WidthRule,
 };
 
@@ -31,7 +31,7 @@ impl Terminal {
             *switch = true;
         }
         match mode {
-            BRACKETED_PASTE => self.record_leftovers(),
+            BRACKETED_PASTE => self.record_stale_modes(),
             2 => self.charsets = Charsets::ASCII,
             6 => self.set_cursor(0, 0),
             25 => self.cursor_hidden = false,

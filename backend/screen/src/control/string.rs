@@ -1,16 +1,16 @@
 //! Control strings, and the window operations for titles.
 
-use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, TITLE};
+use limpet_shared::limits::{MAX_LINK_ID_BYTES, MAX_LINK_URI_BYTES, MAX_TITLE_CHARS};
 
 use super::super::{
-    answer::Answers,
+    answers::Answers,
     palette::{SPECIAL_COLOURS, parse_colour},
     params::Params,
     style::LinkId,
     tables::{Hyperlink, LinkName},
     terminal::Terminal,
 };
-use super::place::SNAPSHOT_COMMAND;
+use super::snapshot_command::SNAPSHOT_COMMAND;
 
 /// Maximum number of titles on the stack.
 pub(in super::super) const MAX_TITLES: usize = 10;
@@ -18,7 +18,9 @@ pub(in super::super) const MAX_TITLES: usize = 10;
 impl Terminal {
     pub(super) fn operating_system_command(&mut self, number: u32, text: &str, answers: &mut Answers) {
         match number {
-            0 | 2 => self.title = text.chars().filter(|char| !char.is_control()).take(TITLE).collect(),
+            0 | 2 => {
+                self.title = text.chars().filter(|char| !char.is_control()).take(MAX_TITLE_CHARS).collect()
+            }
             4 => self.indexed_colours(text, answers),
             8 => self.set_link(text),
             10..=12 => self.special_colours(text, number, answers),

@@ -49,7 +49,7 @@ impl Block {
     pub(super) fn decompress(&self) -> Packed {
         let bytes = lz4_flex::block::decompress(&self.bytes, self.uncompressed_bytes);
         let mut bytes = bytes.unwrap_or_else(|error| {
-            tracing::error!(%error, "could not bring back what has scrolled out");
+            tracing::error!(%error, "could not decompress a block of scrollback");
             Vec::new()
         });
         let (lengths, _) = bytes.as_chunks();

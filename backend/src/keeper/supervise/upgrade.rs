@@ -71,7 +71,7 @@ impl Supervisor {
             }
         };
         if self.upgrade.is_some() || self.is_ending {
-            return refuse(requester, "limpet is being upgraded or ended already; try again later".into());
+            return refuse(requester, "limpet is already being upgraded or stopped; try again later".into());
         }
         let path = self.binary.path().to_owned();
         // The new server may have screens, even if its predecessors crashed.
@@ -88,7 +88,7 @@ impl Supervisor {
 
     pub(super) fn fail_upgrade(&mut self, why: &str) {
         let Some(Upgrade { requester, .. }) = self.upgrade.take() else { return };
-        let message = format!("{why}; limpet goes on as {}", self.version);
+        let message = format!("{why}; limpet continues as {}", self.version);
         tracing::error!("{message}");
         if let Some(stream) = requester {
             control::answer(stream, &Outcome::refused(message));
@@ -109,7 +109,7 @@ impl Supervisor {
                 1 => "1 session".to_owned(),
                 count => format!("{count} sessions"),
             };
-            let message = format!("limpet goes on as {}, with {sessions}", self.version);
+            let message = format!("limpet now runs as {}, with {sessions}", self.version);
             tracing::info!("{message}");
             if let Some(stream) = requester {
                 control::answer(stream, &Outcome { is_done: true, message });
@@ -125,7 +125,7 @@ impl Supervisor {
             // messages still arrive.
             return;
         }
-        let Ok(Some((Envelope { number, what: Request::Hello { version, .. } }, _))) = received else {
+        let Ok(Some((Envelope { number, body: Request::Hello { version, .. } }, _))) = received else {
             let status = new.try_wait().map(|status| format!(": {status}")).unwrap_or_default();
             return self.fail_upgrade(&format!("the new server ended before it was ready{status}"));
         };
@@ -137,7 +137,7 @@ impl Supervisor {
         self.upgrade = Some(Upgrade { binary, stage, deadline, requester });
         match &self.server {
             Some(server) => {
-                let leave = Envelope { number: 0, what: KeeperMessage::Leave };
+                let leave = Envelope { number: 0, body: KeeperMessage::Leave };
                 if let Err(error) = socket::send(server.socket.as_fd(), &leave, &[]) {
                     tracing::error!(%error, "could not ask the server to leave");
                     server.signal(Signal::SIGKILL);
@@ -156,7 +156,7 @@ impl Supervisor {
         };
         let welcomed = self.keeper.welcome((new.socket.as_fd(), number), self.suspect_before, true);
         if let Err(error) = welcomed {
-            tracing::error!(%error, "could not tell the new server what is kept");
+            tracing::error!(%error, "could not hand the sessions to the new server");
             new.signal(Signal::SIGKILL);
         }
         self.set_server(new);

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use limpet_screen::Scanner;
+use limpet_screen::PlainOutputScanner;
 use limpet_shared::{OutputOffset, Winsize};
 
 use crate::output_log::{Log, Position, SizeAt};
@@ -25,7 +25,7 @@ pub(super) struct ScreenBacklog {
     sizes: VecDeque<SizeAt>,
     /// Pieces of the waiting output, by who answers the queries in them.
     runs: VecDeque<Run>,
-    scanner: Scanner,
+    scanner: PlainOutputScanner,
     /// Plain output in the backlog that is long enough to be left out and is
     /// followed by other output.
     plain_ranges: VecDeque<Range<u64>>,
@@ -52,7 +52,7 @@ impl ScreenBacklog {
             resizes: start.resizes,
             sizes: VecDeque::new(),
             runs: VecDeque::new(),
-            scanner: Scanner::new(start.output.get()),
+            scanner: PlainOutputScanner::new(start.output.get()),
             plain_ranges: VecDeque::new(),
             queries_before: 0,
             tried_to: 0,
@@ -150,9 +150,10 @@ impl ScreenBacklog {
         let end = first.end.min(self.end());
         let most = usize::try_from(end.since(self.parsed_to)).map_or(most, |len| len.min(most));
         let is_answered_by_screen = first.is_answered_by_screen;
-        let slice = self.log.look(self.parsed_to, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
+        let slice =
+            self.log.with_output(self.parsed_to, most, <[u8]>::to_vec).filter(|slice| slice.len() == most);
         let Some(slice) = slice else {
-            tracing::error!("a screen lacks output that is no longer kept");
+            tracing::error!("the log no longer has the output that a screen needs");
             self.skip_to(self.taken_to());
             return None;
         };
@@ -175,7 +176,7 @@ impl ScreenBacklog {
         }
         self.tried_to = end;
         let most = usize::try_from(len).unwrap_or(usize::MAX);
-        let skipped = self.log.look(self.parsed_to, most, invisible_len).unwrap_or_default();
+        let skipped = self.log.with_output(self.parsed_to, most, invisible_len).unwrap_or_default();
         self.set_parsed_to(self.parsed_to.advanced(skipped));
         skipped > 0
     }
@@ -194,7 +195,7 @@ impl ScreenBacklog {
         }
         let (plain, all) = (usize::try_from(plain).ok()?, usize::try_from(self.len()).ok()?);
         let inspect = |output: &[u8]| inspect(output.get(..plain)?, &output[plain..]);
-        self.log.look(self.parsed_to, all, inspect).flatten()
+        self.log.with_output(self.parsed_to, all, inspect).flatten()
     }
 
     /// Returns the first plain range that has not been parsed.

@@ -54,7 +54,10 @@ impl Drop for FinalScreen {
     fn drop(&mut self) {
         // The thread that drops it may serve keys.
         if self.takes_long_to_drop() {
-            background::discard(mem::replace(&mut self.screen, Screen::new(Winsize::cells(1, 1), 0)));
+            background::drop_in_background(mem::replace(
+                &mut self.screen,
+                Screen::new(Winsize::cells(1, 1), 0),
+            ));
         }
     }
 }

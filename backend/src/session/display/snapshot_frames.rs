@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use limpet_screen::Screen;
-use limpet_shared::{Header, Kind, Winsize, limits::OUTPUT_FRAME};
+use limpet_shared::{Header, Kind, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 
 use crate::output_log::Position;
 
@@ -28,6 +28,7 @@ pub(super) fn framed_snapshot(
 ) -> FramedSnapshot {
     let snapshot = screen.snapshot(history);
     let header = Header { kind: Kind::Snapshot, offset: position.output.get() }.encode();
-    let frames = snapshot.output.chunks(OUTPUT_FRAME).map(|part| Bytes::from([&header[..], part].concat()));
-    FramedSnapshot { frames: frames.collect(), size, position, omitted_rows: snapshot.left_out }
+    let frames =
+        snapshot.output.chunks(MAX_FRAME_PAYLOAD_BYTES).map(|part| Bytes::from([&header[..], part].concat()));
+    FramedSnapshot { frames: frames.collect(), size, position, omitted_rows: snapshot.omitted_rows }
 }

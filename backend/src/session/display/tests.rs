@@ -7,15 +7,15 @@ struct Session(LogWriter, Display);
 
 impl Session {
     fn new() -> Self {
-        let memory = output_log::memory(0).unwrap();
-        let (writer, log, _) = output_log::log(memory.as_fd()).unwrap();
+        let memory = output_log::create_memory(0).unwrap();
+        let (writer, log, _) = output_log::open(memory.as_fd()).unwrap();
         let policy = ParsePolicy { draws_screens: true, suspect_before: Duration::ZERO };
         Self(writer, Display::new((Winsize::cells(40, 10), 100), log, policy))
     }
 
     /// Appends output. The screen parses only as much as it has to.
     fn print(&mut self, output: &[u8], is_answered_by_screen: bool) {
-        for piece in output.chunks(OUTPUT_FRAME) {
+        for piece in output.chunks(MAX_FRAME_PAYLOAD_BYTES) {
             self.0.append(piece, |output| self.1.take(output, is_answered_by_screen));
             while self.1.is_overfull() {
                 self.1.step_here();

@@ -14,7 +14,7 @@ use std::{
 use limpet_shared::{InputOffset, OutputOffset, ViewerId};
 use nix::unistd::{read, write};
 
-use crate::{output_log::memory::Words, pty::sys::waiting_in};
+use crate::{output_log::memory::Words, pty::sys::pipe_len};
 
 /// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
 /// (`PIPE_BUF`, pipe(7)).
@@ -66,7 +66,7 @@ impl InputJournal {
     /// Opens the journal, and completes the record of what an earlier server did
     /// before it was killed.
     pub(in crate::session) fn open(words: Words, pipe: OwnedFd) -> io::Result<Self> {
-        let journal = Self { words, bytes_in_pipe: waiting_in(pipe.as_fd())?, pipe };
+        let journal = Self { words, bytes_in_pipe: pipe_len(pipe.as_fd())?, pipe };
         let slot = usize::try_from(journal.load(PUT_SLOT)).ok().and_then(|number| number.checked_sub(1));
         let slot = slot.filter(|&index| index < MAX_JOURNALLED_VIEWERS);
         if let (1, Some(index)) = (journal.load(IS_PUTTING), slot) {
@@ -210,7 +210,7 @@ impl InputJournal {
     pub(super) fn discard(&mut self) {
         let read = self.drain_pipe(|pipe, count| Ok(read(pipe, &mut vec![0; count])?));
         if let Err(error) = read {
-            tracing::warn!(%error, "could not drop what was typed");
+            tracing::warn!(%error, "could not drop waiting input");
             self.bytes_in_pipe = 0;
         }
     }
@@ -231,7 +231,7 @@ mod tests {
     use crate::output_log;
 
     fn words(memory: &OwnedFd) -> Words {
-        output_log::log(memory.as_fd()).unwrap().2
+        output_log::open(memory.as_fd()).unwrap().2
     }
 
     fn viewer(number: u8) -> ViewerId {
@@ -240,7 +240,7 @@ mod tests {
 
     /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
-        (output_log::memory(0).unwrap(), crate::keeper::pipe().unwrap())
+        (output_log::create_memory(0).unwrap(), crate::keeper::pipe().unwrap())
     }
 
     fn take(journal: &mut InputJournal, most: usize) -> String {

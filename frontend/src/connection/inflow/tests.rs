@@ -117,7 +117,7 @@ proptest! {
     /// less than `ACK_STEP_BYTES` bytes are unacknowledged while the terminal works, and less than
     /// `IDLE_ACK_STEP_BYTES` once it is idle.
     #[test]
-    fn acknowledgements_keep_up(frames in prop::collection::vec(0..=limits::OUTPUT_FRAME, 1..50)) {
+    fn acknowledgements_keep_up(frames in prop::collection::vec(0..=limits::MAX_FRAME_PAYLOAD_BYTES, 1..50)) {
         let mut inflow = Inflow::default();
         inflow.begin(&welcome(1, 0, 0));
         let (mut sent, mut acknowledged) = (0, 0);

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::{Machine, State};
 use crate::{
     connection::{
-        GoneReason, Trouble,
-        event::{Effect, Moment, Tell},
+        ConnectionProblem, GoneReason,
+        event::{Effect, Moment, Notification},
         heartbeat::Heartbeat,
     },
     json,
@@ -65,14 +65,14 @@ impl Machine {
         self.set_trouble(None);
         let has_begun = self.inflow.has_begun();
         if !self.inflow.begin(&welcome) && has_begun {
-            self.notify(Tell::Clear { skipped: 0, earlier: 0 });
+            self.notify(Notification::Clear { skipped: 0, earlier: 0 });
         }
-        self.notify(Tell::Role(welcome.role));
-        self.notify(Tell::Size { size: welcome.size, own: welcome.by == Some(id) });
-        self.notify(Tell::Title(welcome.title));
+        self.notify(Notification::Role(welcome.role));
+        self.notify(Notification::Size { size: welcome.size, own: welcome.by == Some(id) });
+        self.notify(Notification::Title(welcome.title));
         self.check_server_version(welcome.server);
         if self.outbox.resume_at(welcome.input) > 0 {
-            self.notice("What you typed last may not have arrived: the server does not remember it.");
+            self.notice("Your last input may be lost: the server has no record of it.");
         }
         if !welcome.role.may_write() {
             self.outbox.clear();
@@ -89,7 +89,7 @@ impl Machine {
     fn check_server_version(&mut self, server: String) {
         if server != env!("CARGO_PKG_VERSION") && self.other_server_version.as_ref() != Some(&server) {
             self.other_server_version = Some(server);
-            self.notice("A new version of limpet is here. Reload the page to use it.");
+            self.notice("The server runs another version of limpet. Reload the page to use it.");
         }
     }
 
@@ -105,16 +105,16 @@ impl Machine {
             ServerMessage::Resize { size, by, resizes } => {
                 self.inflow.on_resized(resizes);
                 let own = matches!(self.state, State::Attached { id, .. } if by == Some(id));
-                self.notify(Tell::Size { size, own });
+                self.notify(Notification::Size { size, own });
             }
             ServerMessage::Reset { output, skipped, earlier, bytes } => {
                 self.inflow.skip_to(output, bytes);
-                self.notify(Tell::Clear { skipped, earlier });
+                self.notify(Notification::Clear { skipped, earlier });
             }
-            ServerMessage::Title { title } => self.notify(Tell::Title(title)),
+            ServerMessage::Title { title } => self.notify(Notification::Title(title)),
             ServerMessage::Viewers { count, primary, list } => {
-                self.notify(Tell::Primary(primary));
-                self.notify(Tell::Viewers { count, list });
+                self.notify(Notification::Primary(primary));
+                self.notify(Notification::Viewers { count, list });
             }
             ServerMessage::Exit { status, closed, .. } => self.on_exit(status, closed),
             ServerMessage::Pong { t } => self.on_pong(t.as_f64(), moment),
@@ -138,10 +138,10 @@ impl Machine {
         match code {
             // The page itself explains to the user why access was refused.
             ErrorCode::UnknownType | ErrorCode::Unauthorized | ErrorCode::SessionNotFound => {}
-            ErrorCode::ShuttingDown => self.set_trouble(Some(Trouble::Stopped)),
-            ErrorCode::NoSuchViewer => self.notice("That window is no longer here."),
+            ErrorCode::ShuttingDown => self.set_trouble(Some(ConnectionProblem::Stopped)),
+            ErrorCode::NoSuchViewer => self.notice("That viewer is no longer attached."),
             ErrorCode::ReadOnly => self.notice("You can view this terminal, not change it."),
-            _ => self.notify(Tell::Notice(message)),
+            _ => self.notify(Notification::Notice(message)),
         }
     }
 

@@ -91,5 +91,5 @@ fn sent(effects: &[Effect]) -> Vec<ClientMessage> {
 }
 
 fn notices(effects: &[Effect]) -> usize {
-    effects.iter().filter(|effect| matches!(effect, E::Notify(Tell::Notice(_)))).count()
+    effects.iter().filter(|effect| matches!(effect, E::Notify(Notification::Notice(_)))).count()
 }

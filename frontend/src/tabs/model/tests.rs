@@ -4,7 +4,7 @@ use limpet_shared::{
 use proptest::prelude::*;
 
 use super::{Arrangement, Mark, Side, Tab, TabKind, TabList};
-use crate::people::People;
+use crate::viewers::ViewerList;
 
 fn session(id: &str) -> SessionInfo {
     SessionInfo {
@@ -77,11 +77,11 @@ fn closing_another_one_keeps_what_is_shown() {
 #[test]
 fn neighbours_go_round() {
     let mut list = list("a b c");
-    list.select_beside(Side::After);
+    list.select_neighbour(Side::After);
     assert_eq!(shown(&list), "[a] b c");
-    list.select_beside(Side::Before);
+    list.select_neighbour(Side::Before);
     assert_eq!(shown(&list), "a b [c]");
-    TabList::default().select_beside(Side::After);
+    TabList::default().select_neighbour(Side::After);
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn moving_the_active_one_stops_at_the_ends() {
 fn marks_are_for_tabs_that_are_not_shown() {
     let mut list = list("a b");
     let mark = |list: &TabList, id| list.get(&kind(id)).map(|tab| tab.mark);
-    list.note(&kind("a"), Mark::Bell);
-    list.note(&kind("a"), Mark::Activity);
-    list.note(&kind("b"), Mark::Bell);
+    list.add_mark(&kind("a"), Mark::Bell);
+    list.add_mark(&kind("a"), Mark::Activity);
+    list.add_mark(&kind("b"), Mark::Bell);
     assert_eq!(mark(&list, "a"), Some(Mark::Bell));
     assert_eq!(mark(&list, "b"), Some(Mark::None));
     list.select(&kind("a"));
@@ -229,7 +229,7 @@ proptest! {
                 Step::Select(id) => list.select(&kind(&id.to_string())),
                 Step::Move(id, place) => list.move_to(&kind(&id.to_string()), place),
                 Step::Merge(ids) => list.merge(ids.iter().map(|id| session(&id.to_string())).collect(), &before),
-                Step::Beside(after) => list.select_beside(if after { Side::After } else { Side::Before }),
+                Step::Beside(after) => list.select_neighbour(if after { Side::After } else { Side::Before }),
             }
             let kinds = list.kinds();
             prop_assert!(kinds.iter().enumerate().all(|(at, kind)| list.position(kind) == Some(at)));
@@ -241,13 +241,13 @@ proptest! {
 #[test]
 fn what_the_server_lists_leaves_alone_what_the_connection_told() {
     let mut tabs = list("a");
-    tabs.set_people(&kind("a"), People { count: 2, list: Vec::new() });
-    tabs.set_foreign(&kind("a"), Some(Winsize::cells(160, 50)));
+    tabs.set_viewers(&kind("a"), ViewerList { count: 2, list: Vec::new() });
+    tabs.set_imposed_size(&kind("a"), Some(Winsize::cells(160, 50)));
     let spec = SessionSpec { sizing: Sizing::Fixed, ..SessionSpec::default() };
-    tabs.take_over(SessionInfo { role: Role::Reader, spec, ..session("a") });
+    tabs.merge_session(SessionInfo { role: Role::Reader, spec, ..session("a") });
     let tab = tabs.active().expect("a tab");
-    assert_eq!((tab.role, tab.sizing, tab.people.count), (Role::Reader, Sizing::Fixed, 2));
-    assert_eq!(tab.foreign, Some(Winsize::cells(160, 50)));
+    assert_eq!((tab.role, tab.sizing, tab.viewers.count), (Role::Reader, Sizing::Fixed, 2));
+    assert_eq!(tab.imposed_size, Some(Winsize::cells(160, 50)));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use leptos::prelude::*;
 
 use crate::{
     app::App,
-    people::People,
     tabs::{Tab, TabKind},
+    viewers::ViewerList,
 };
 
 /// The window that gives a terminal its size.
@@ -20,7 +20,7 @@ enum SizeSource {
 
 /// Returns the window that gives a tab its size. `None` if there is none, or if it is not known.
 fn size_source(tab: &Tab) -> Option<(TabKind, SizeSource)> {
-    let viewer = tab.people.list.iter().find(|viewer| viewer.primary && tab.follows_a_window())?;
+    let viewer = tab.viewers.list.iter().find(|viewer| viewer.primary && tab.follows_window())?;
     Some((tab.kind.clone(), if viewer.you { SizeSource::Here } else { SizeSource::Another(viewer.id) }))
 }
 
@@ -29,12 +29,12 @@ fn size_source(tab: &Tab) -> Option<(TabKind, SizeSource)> {
 fn announcement(
     before: Option<&(TabKind, SizeSource)>,
     now: &(TabKind, SizeSource),
-    people: &People,
+    viewers: &ViewerList,
 ) -> Option<String> {
     match (now.1, before) {
         (SizeSource::Another(_), _) => {
-            let viewer = people.other_primary();
-            viewer.map(|viewer| format!("The terminal is sized for {}", people.name_within(viewer)))
+            let viewer = viewers.other_primary();
+            viewer.map(|viewer| format!("The terminal is sized for {}", viewers.name_in_sentence(viewer)))
         }
         (SizeSource::Here, Some((kind, _))) if *kind == now.0 => {
             Some("The terminal now has this window's size".to_owned())
@@ -54,8 +54,9 @@ pub fn SizeAnnouncer() -> impl IntoView {
         let before = before.flatten();
         // A broken connection does not change the size.
         let Some(now) = source.get() else { return before };
-        let people = tab.with_untracked(|tab| tab.as_ref().map(|tab| tab.people.clone())).unwrap_or_default();
-        text.set(announcement(before.as_ref(), &now, &people));
+        let viewers =
+            tab.with_untracked(|tab| tab.as_ref().map(|tab| tab.viewers.clone())).unwrap_or_default();
+        text.set(announcement(before.as_ref(), &now, &viewers));
         Some(now)
     });
     view! { <span class="sr-only" role="status">{text}</span> }
@@ -71,7 +72,7 @@ mod tests {
         TabKind::Terminal(name.parse().expect("an id"))
     }
 
-    fn people() -> People {
+    fn viewers() -> ViewerList {
         let agent = "curl/8".to_owned();
         let one = ViewerInfo {
             id: 3,
@@ -82,27 +83,27 @@ mod tests {
             primary: true,
             you: false,
         };
-        People { count: 2, list: vec![one] }
+        ViewerList { count: 2, list: vec![one] }
     }
 
     #[test]
     fn another_window_s_size_is_told() {
         let (here, there) = ((kind("a"), SizeSource::Here), (kind("a"), SizeSource::Another(3)));
         assert_eq!(
-            announcement(Some(&here), &there, &people()).as_deref(),
+            announcement(Some(&here), &there, &viewers()).as_deref(),
             Some("The terminal is sized for curl")
         );
         assert_eq!(
-            announcement(Some(&there), &here, &people()).as_deref(),
+            announcement(Some(&there), &here, &viewers()).as_deref(),
             Some("The terminal now has this window's size")
         );
-        assert_eq!(announcement(None, &there, &people()).as_deref(), Some("The terminal is sized for curl"));
+        assert_eq!(announcement(None, &there, &viewers()).as_deref(), Some("The terminal is sized for curl"));
     }
 
     #[test]
     fn nothing_is_told_where_nothing_else_was_to_be_expected() {
-        assert_eq!(announcement(None, &(kind("a"), SizeSource::Here), &people()), None);
+        assert_eq!(announcement(None, &(kind("a"), SizeSource::Here), &viewers()), None);
         let elsewhere = (kind("b"), SizeSource::Another(3));
-        assert_eq!(announcement(Some(&elsewhere), &(kind("a"), SizeSource::Here), &people()), None);
+        assert_eq!(announcement(Some(&elsewhere), &(kind("a"), SizeSource::Here), &viewers()), None);
     }
 }

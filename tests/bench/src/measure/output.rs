@@ -235,7 +235,7 @@ async fn until_end(first: Vec<Viewer>, others: Vec<Viewer>) -> anyhow::Result<Ve
     }
     let mut viewers = Vec::new();
     while let Some(viewer) = reading.join_next().await {
-        viewers.push(viewer.context("a viewer broke")??);
+        viewers.push(viewer.context("a viewer's task panicked")??);
     }
     Ok(viewers)
 }

@@ -39,11 +39,11 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     report_progress("the page");
     let meter = NoiseMeter::start();
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().context("Node.js is needed")?;
-    let mut lines = BufReader::new(child.stdout.take().context("it has no output")?).lines();
+    let mut lines = BufReader::new(child.stdout.take().context("standard output is not piped")?).lines();
     let mut last = String::new();
     while let Some(line) = lines.next_line().await? {
-        let figure: ReportedFigure =
-            serde_json::from_str(&line).with_context(|| format!("the page's part said {line}"))?;
+        let figure: ReportedFigure = serde_json::from_str(&line)
+            .with_context(|| format!("the page benchmark printed an invalid line: {line}"))?;
         let ReportedFigure { scene, metric, server, unit, value } = figure;
         if scene != last {
             report_progress(&scene);
@@ -54,7 +54,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     bench.recorder.record_noise("page", "limpet", meter.stop());
     let status = child.wait().await?;
     if !status.success() {
-        bail!("the page's part ended with {status}");
+        bail!("the page benchmark ended with {status}");
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ pub(super) const FLAGS: &[&str] = &["--listen", "127.0.0.1:0", "--format", "json
 /// Parses the address and the token from the line that limpet prints when it is ready.
 pub(super) fn ready(line: &str) -> anyhow::Result<(String, String)> {
     let ready: Value = serde_json::from_str(line)?;
-    let text = |name: &str| ready[name].as_str().map(str::to_owned).context("something is missing");
+    let text = |name: &str| {
+        ready[name].as_str().map(str::to_owned).with_context(|| format!("the ready line lacks {name}"))
+    };
     Ok((text("listen")?, text("token")?))
 }
 
@@ -41,7 +43,7 @@ impl Client {
             bail!("no session: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
         let session: Value = serde_json::from_slice(&answer.body)?;
-        session["id"].as_str().map(str::to_owned).context("a session has an id")
+        session["id"].as_str().map(str::to_owned).context("the response has no session id")
     }
 
     /// Returns the tokens of the passes to a session: the reader's and the writer's.

@@ -44,12 +44,12 @@ pub(crate) fn check(report: &Report) -> anyhow::Result<()> {
     for figure in &report.figures {
         let name = format!("{} {} of {}", figure.measure.scene, figure.measure.metric, figure.server);
         if figure.values.iter().any(|value| !value.is_finite()) {
-            bail!("{name} is no number: {:?}", figure.values);
+            bail!("{name} is not a finite number: {:?}", figure.values);
         }
     }
     for ratio in &report.ratios {
         if !(ratio.spread.min.is_finite() && ratio.spread.max.is_finite()) {
-            bail!("a ratio of {} {} is none", ratio.measure.scene, ratio.measure.metric);
+            bail!("a ratio of {} {} is not finite", ratio.measure.scene, ratio.measure.metric);
         }
     }
     Ok(())
@@ -62,14 +62,14 @@ pub(crate) fn check_complete(report: &Report) -> anyhow::Result<()> {
             figure.server == "limpet" && figure.measure.scene == scene && figure.measure.metric == metric
         });
         match figure {
-            None => bail!("there is no figure: {scene}, {metric}"),
+            None => bail!("missing figure: {scene}, {metric}"),
             Some(figure) if figure.spread.min <= 0.0 => bail!("nothing was measured: {scene}, {metric}"),
             Some(_) => {}
         }
     }
     for against in ["reader", "relay", "spawn loop"] {
         if !report.ratios.iter().any(|ratio| ratio.server == "limpet" && ratio.against == against) {
-            bail!("nothing was held against the {against}");
+            bail!("no figure was compared with the {against}");
         }
     }
     Ok(())

@@ -123,7 +123,7 @@ const PLOTS: [Plot; 8] = [
 
 /// Writes all plots that have figures, and the table beside them.
 pub(crate) fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
     let write = |name: &str, text: String| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))

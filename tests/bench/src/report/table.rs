@@ -64,6 +64,6 @@ fn add_noise(text: &mut String, report: &Report) {
         );
     }
     for failed in &report.failed {
-        let _ = writeln!(text, "\n{} gave no figures in {}: {}", failed.server, failed.scene, failed.why);
+        let _ = writeln!(text, "\n{} yielded no figures in {}: {}", failed.server, failed.scene, failed.why);
     }
 }

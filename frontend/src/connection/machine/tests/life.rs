@@ -28,7 +28,7 @@ fn greets_and_becomes_live() {
     assert_eq!(rig.phase(), None);
     assert_eq!(
         rig.on(Event::Start),
-        [E::Open, E::Timer(CONNECT_TIMEOUT_MS), E::Notify(Tell::Phase(Phase::Connecting))]
+        [E::Open, E::Timer(CONNECT_TIMEOUT_MS), E::Notify(Notification::Phase(Phase::Connecting))]
     );
     let [ClientMessage::Hello(hello)] = &sent(&rig.on(Event::Opened("")))[..] else { panic!("no hello") };
     assert_eq!(
@@ -38,7 +38,7 @@ fn greets_and_becomes_live() {
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
     assert!(matches!(sent(&effects)[..], [ClientMessage::Ping { .. }]));
     assert!(
-        !effects.contains(&E::Notify(Tell::Clear { skipped: 0, earlier: 0 })),
+        !effects.contains(&E::Notify(Notification::Clear { skipped: 0, earlier: 0 })),
         "nothing is there to clear"
     );
     assert_eq!(rig.phase(), Some(Phase::Live { latency_ms: None }));
@@ -83,7 +83,7 @@ fn a_broken_connection_is_tried_again_and_resumes() {
     let resume = Resume { epoch: Epoch::from_random([2; 8]), output: OutputOffset::new(5), resizes: Some(0) };
     assert_eq!(hello.resume, Some(resume));
     let effects = rig.say(&ServerMessage::Welcome(welcome(5)));
-    assert!(!effects.contains(&E::Notify(Tell::Clear { skipped: 0, earlier: 0 })));
+    assert!(!effects.contains(&E::Notify(Notification::Clear { skipped: 0, earlier: 0 })));
     assert!(matches!(rig.phase(), Some(Phase::Live { .. })));
 }
 
@@ -109,7 +109,7 @@ fn who_is_not_let_in_is_told_so_once() {
         rig.on(Event::Opened(""));
         let effects = rig.say(&ServerMessage::Error { code, message: "why".to_owned() });
         assert!(
-            !effects.iter().any(|effect| matches!(effect, E::Notify(Tell::Notice(_)))),
+            !effects.iter().any(|effect| matches!(effect, E::Notify(Notification::Notice(_)))),
             "the page says it"
         );
     }
@@ -124,7 +124,8 @@ fn a_server_that_cannot_resume_clears_the_terminal() {
     rig.on(Event::Opened(""));
     let other = Welcome { epoch: Epoch::from_random([3; 8]), ..welcome(0) };
     assert!(
-        rig.say(&ServerMessage::Welcome(other)).contains(&E::Notify(Tell::Clear { skipped: 0, earlier: 0 }))
+        rig.say(&ServerMessage::Welcome(other))
+            .contains(&E::Notify(Notification::Clear { skipped: 0, earlier: 0 }))
     );
 }
 
@@ -161,9 +162,10 @@ fn a_socket_that_does_not_open_asks_why() {
 
 #[test]
 fn what_stands_in_the_way_is_told_until_there_is_a_welcome() {
-    let refused = |reason: &str| E::Notify(Tell::Trouble(Some(Trouble::Refused(reason.to_owned()))));
-    let blocked = E::Notify(Tell::Trouble(Some(Trouble::NoWebSocket)));
-    let fine = E::Notify(Tell::Trouble(None));
+    let refused =
+        |reason: &str| E::Notify(Notification::Problem(Some(ConnectionProblem::Refused(reason.to_owned()))));
+    let blocked = E::Notify(Notification::Problem(Some(ConnectionProblem::NoWebSocket)));
+    let fine = E::Notify(Notification::Problem(None));
     let mut rig = Rig::new();
     rig.on(Event::Start);
     let mut fail = |probe: Probe<'_>| {
@@ -187,7 +189,7 @@ fn what_stands_in_the_way_is_told_until_there_is_a_welcome() {
 fn a_server_that_says_goodbye_is_called_rarely() {
     let mut rig = Rig::attached();
     let goodbye = ServerMessage::Error { code: ErrorCode::ShuttingDown, message: "stopped".to_owned() };
-    assert_eq!(rig.say(&goodbye), [E::Notify(Tell::Trouble(Some(Trouble::Stopped)))]);
+    assert_eq!(rig.say(&goodbye), [E::Notify(Notification::Problem(Some(ConnectionProblem::Stopped)))]);
     let effects = rig.after(STABLE_AFTER_MS).on(Event::Closed { code: 1001 });
     let mut timers = effects.iter().filter_map(|effect| match effect {
         E::Timer(ms) => Some(*ms),
@@ -197,7 +199,7 @@ fn a_server_that_says_goodbye_is_called_rarely() {
     assert!(rig.on(Event::RetryNow).contains(&E::Open));
     rig.on(Event::Opened(""));
     let effects = rig.say(&ServerMessage::Welcome(welcome(0)));
-    assert!(effects.contains(&E::Notify(Tell::Trouble(None))));
+    assert!(effects.contains(&E::Notify(Notification::Problem(None))));
     let effects = rig.after(STABLE_AFTER_MS).on(Event::Closed { code: 1006 });
     assert!(
         effects.contains(&E::Timer(backoff::delay_ms(1, 0.0))),
@@ -229,7 +231,7 @@ fn fatal_closes_are_not_tried_again() {
 fn exit_ends_it_for_good() {
     let mut rig = Rig::attached();
     let exit = ServerMessage::Exit { status: ExitStatus::Code(3), output: OutputOffset::ZERO, closed: true };
-    let told = Tell::Exited { status: ExitStatus::Code(3), closed: true };
+    let told = Notification::Exited { status: ExitStatus::Code(3), closed: true };
     assert!(rig.say(&exit).contains(&E::Notify(told)));
     for event in
         [Event::Closed { code: 1000 }, Event::Online, Event::Timer, Event::RetryNow, Event::Input(b"x")]

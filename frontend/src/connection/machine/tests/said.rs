@@ -17,7 +17,7 @@ fn a_pong_gives_the_latency() {
 fn reset_clears_and_goes_on_elsewhere() {
     let mut rig = Rig::attached();
     let reset = ServerMessage::Reset { output: OutputOffset::new(4096), skipped: 3000, earlier: 0, bytes: 0 };
-    assert!(rig.say(&reset).contains(&E::Notify(Tell::Clear { skipped: 3000, earlier: 0 })));
+    assert!(rig.say(&reset).contains(&E::Notify(Notification::Clear { skipped: 3000, earlier: 0 })));
     assert!(matches!(rig.on(frame(&data(4096, b"x")))[..], [E::Write(_)]));
 }
 
@@ -81,7 +81,7 @@ fn the_size_knows_whose_it_is() {
     assert!(matches!(sent(&rig.on(Event::Resized(size)))[..], [ClientMessage::Resize(sent)] if sent == size));
     for (by, own) in [(7, true), (8, false)] {
         let effects = rig.say(&ServerMessage::Resize { size, by: Some(by), resizes: 1 });
-        assert_eq!(effects, [E::Notify(Tell::Size { size, own })]);
+        assert_eq!(effects, [E::Notify(Notification::Size { size, own })]);
     }
     // Another viewer's size may happen to be the same.
     for (by, own) in [(Some(7), true), (None, false)] {
@@ -89,7 +89,7 @@ fn the_size_knows_whose_it_is() {
         rig.on(Event::Start);
         rig.on(Event::Opened(""));
         let effects = rig.say(&ServerMessage::Welcome(Welcome { by, ..welcome(0) }));
-        assert!(effects.contains(&E::Notify(Tell::Size { size: Winsize::cells(80, 24), own })));
+        assert!(effects.contains(&E::Notify(Notification::Size { size: Winsize::cells(80, 24), own })));
     }
 }
 
@@ -103,7 +103,7 @@ fn the_pen_is_asked_for_by_who_may_have_it() {
     }
     let gone = ServerMessage::Error { code: ErrorCode::NoSuchViewer, message: "see viewers".into() };
     let effects = rig.say(&gone);
-    assert!(matches!(&effects[..], [E::Notify(Tell::Notice(text))] if !text.contains("see viewers")));
+    assert!(matches!(&effects[..], [E::Notify(Notification::Notice(text))] if !text.contains("see viewers")));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn who_is_there_is_passed_on() {
         you: false,
     }];
     let viewers = ServerMessage::Viewers { count: 1, primary: false, list: list.clone() };
-    let told = [E::Notify(Tell::Primary(false)), E::Notify(Tell::Viewers { count: 1, list })];
+    let told = [E::Notify(Notification::Primary(false)), E::Notify(Notification::Viewers { count: 1, list })];
     assert_eq!(Rig::attached().say(&viewers), told);
 }
 

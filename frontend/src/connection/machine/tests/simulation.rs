@@ -146,12 +146,12 @@ impl World {
                     self.shown.extend(&message[piece.from..piece.to]);
                     self.queue.push_back(piece.mark);
                 }
-                Effect::Notify(Tell::Size { size, .. }) => {
+                Effect::Notify(Notification::Size { size, .. }) => {
                     if size != self.sizes_shown.last().map_or_else(Winsize::default, |&(_, size)| size) {
                         self.sizes_shown.push((self.shown.len(), size));
                     }
                 }
-                Effect::Notify(Tell::Clear { .. }) => {
+                Effect::Notify(Notification::Clear { .. }) => {
                     panic!("everything is kept, so nothing is ever cleared")
                 }
                 Effect::Notify(_) => {}

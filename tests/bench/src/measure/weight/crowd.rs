@@ -135,7 +135,7 @@ async fn attach_watchers(
             let _ = tell.send(()).await;
             viewer.read_forever().await
         }));
-        told.recv().await.context("a viewer did not come")?;
+        told.recv().await.context("a viewer could not attach")?;
     }
     Ok(watchers)
 }

@@ -29,7 +29,7 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             bench.accept(SCENE, &peer, done);
         }
     }
-    let binary = fs::metadata(bench.limpet.program()).context("the binary is gone")?;
+    let binary = fs::metadata(bench.limpet.program()).context("could not read the binary's size")?;
     bench.recorder.record(SCENE, "binary", "limpet", Unit::Mebibytes, float(binary.len()) / MEBIBYTE);
     measure_opening(bench, rounds).await
 }

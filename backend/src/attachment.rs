@@ -242,7 +242,9 @@ async fn serve(
     hello_and_visitor: (Hello, AttachingViewer),
     heartbeat: Duration,
 ) -> EndReason {
-    let (attachment, start, follow) = Box::pin(attach(session, hello_and_visitor)).await;
+    let Some((attachment, start, follow)) = Box::pin(attach(session, hello_and_visitor)).await else {
+        return EndReason::NoSession;
+    };
     let (replies, waiting) = mpsc::channel(MAX_WAITING_REPLIES);
     let (acked, rendered) = watch::channel(start.welcome.output);
     let sent = AtomicU64::new(start.welcome.output.get());
@@ -261,14 +263,15 @@ async fn serve(
 }
 
 /// Attaches a viewer that has said hello. Returns also its window and the way it follows output.
+/// `None` if the session was forgotten meanwhile.
 async fn attach(
     session: &SessionHandle,
     (hello, visitor): (Hello, AttachingViewer),
-) -> (Attachment, Box<AttachmentStart>, (Option<u64>, Follow)) {
+) -> Option<(Attachment, Box<AttachmentStart>, (Option<u64>, Follow))> {
     let (viewer, window, follow) = (hello.viewer, hello.window, hello.follow);
-    let (attachment, start) = session.attach(hello, visitor).await;
+    let (attachment, start) = session.attach(hello, visitor).await?;
     tracing::info!(%viewer, output = %start.welcome.output, "attached");
-    (attachment, Box::new(start), (window, follow))
+    Some((attachment, Box::new(start), (window, follow)))
 }
 
 /// Tells the viewer the reason, and lets it read what is still on its way: a socket that is closed

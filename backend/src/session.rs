@@ -13,14 +13,20 @@
 //!   [`restore`] starts them.
 //! * [`attach`] decides how a viewer begins: with the output that it lacks, or with a snapshot.
 //!   [`guest_snapshots`] bounds the memory for snapshots that guests do not receive.
-//! * [`handle`] is the interface to a session for everybody but its actor, and [`status`] is its
-//!   published state, with the [`title`]. [`viewers`] knows the viewers and which of them is
+//! * [`feed`] tells listeners what has changed about any session.
+//! * [`ended`] owns what a session leaves when its program has ended.
+//! * [`handle`] is the interface to a session for everybody but the task that owns it, and
+//!   [`departures`] tells that task which attachments were dropped. [`status`] is the published
+//!   state, with the [`title`]; only [`status_publisher`] changes it. [`viewers`] knows the viewers and which of them is
 //!   primary, and [`grant`] the credentials that they came with. [`sizing`] decides whose window
 //!   gives the size, and [`size_changes`] when the terminal gets it.
 
 mod actor;
 mod attach;
+mod departures;
 mod display;
+mod ended;
+mod feed;
 mod flow;
 mod grant;
 mod guest_snapshots;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use limpet_keeper::ProgramSpec;
-use limpet_shared::{Flow, SessionId, Sizing, Winsize};
+use limpet_shared::{SessionId, SessionSpec, Winsize};
 use limpet_sys::trust::{self, TrustError};
 use nix::libc::O_NOFOLLOW;
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,8 @@ pub(crate) struct StateDir {
 pub(crate) struct SavedSession {
     /// The program, and the directory that its predecessor was in.
     pub(crate) program: ProgramSpec,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) created: u64,
-    /// The name that a user gave to the session.
-    pub(crate) title: Option<String>,
-    pub(crate) sizing: Sizing,
-    pub(crate) flow: Flow,
+    #[serde(flatten)]
+    pub(crate) spec: SessionSpec,
     pub(crate) size: Winsize,
 }
 

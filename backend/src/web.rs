@@ -4,9 +4,9 @@
 //! that can move between runtimes ([`rebinding_stream`]). A request then passes these layers in
 //! order: the [`pipeline`], which checks for foreign hosts and origins ([`origin`]) and strips the
 //! base path ([`BasePath`](crate::config::BasePath)); the [`guard`], which demands credentials for
-//! everything below `api/` except `login` and `health`; and then [`api`], [`sign_ins`], [`attach`]
-//! or the [`assets`] of the page. [`attach`] checks credentials itself, because a browser shows
-//! half of them later. [`health_check`] is the server's request to itself.
+//! everything below `api/` except `login` and `health`; and then [`api`], [`events`], [`sign_ins`],
+//! [`attach`] or the [`assets`] of the page. [`attach`] checks credentials itself, because a browser
+//! shows half of them later. [`health_check`] is the server's request to itself.
 
 mod api;
 mod assets;
@@ -16,6 +16,7 @@ mod csp;
 mod encoding;
 mod error;
 mod error_page;
+mod events;
 mod guard;
 mod guest_rate;
 mod health_check;
@@ -87,6 +88,7 @@ impl App {
             .route_layer(middleware::from_fn(guard::require_owner));
         let authenticated = Router::new()
             .route("/access", get(api::access))
+            .route("/events", get(events::events))
             .route("/sessions", get(api::list))
             .route("/sessions/{id}", get(api::details))
             .route("/sessions/{id}/screen", get(api::screen))

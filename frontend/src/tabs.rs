@@ -107,15 +107,15 @@ impl From<SessionInfo> for Tab {
     fn from(session: SessionInfo) -> Self {
         Self {
             kind: TabKind::Terminal(session.id),
-            title: session.title,
-            exit: session.exit,
+            title: session.state.label,
+            exit: session.state.exit,
             closed: false,
             mark: Mark::None,
             phase: Phase::Connecting,
             problem: None,
             role: session.role,
-            sizing: session.sizing,
-            flow: session.flow,
+            sizing: session.spec.sizing,
+            flow: session.spec.flow,
             viewers: ViewerList::default(),
             imposed_size: None,
         }

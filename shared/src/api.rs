@@ -15,6 +15,7 @@
 //! | `GET {base}/api/sessions/{id}/screen` | | text, or [`Screen`] if `Accept` prefers JSON |
 //! | `GET {base}/api/sessions/{id}/passes` | | array of [`Pass`] |
 //! | `GET {base}/api/access` | | [`Access`] |
+//! | `GET {base}/api/events` | | server-sent [`events`](crate::events) |
 //! | `GET` or `POST {base}/api/health` | | [`Health`]; needs no credentials |
 //!
 //! The body of every error response is an [`ApiError`].
@@ -23,7 +24,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, ExitStatus, Flow, Role, SessionId, SignInKey, Sizing, message::is_default};
+use crate::{
+    ErrorCode, Flow, Role, SessionId, SessionSpec, SessionState, SignInKey, Sizing, message::is_default,
+};
 
 /// The header for the key of a sign-in, sent beside the cookie. A browser sends a cookie to every
 /// port of a host, but only the page of this origin can read the key.
@@ -41,27 +44,29 @@ pub struct Login {
 pub struct SessionInfo {
     /// Its id in URLs.
     pub id: SessionId,
-    /// The title that the user gave it, else the one that the program set, else the program's name.
-    pub title: String,
+    /// The requester's role in this session.
+    pub role: Role,
     /// The program and its arguments. Only owners see them, since arguments may contain secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Current columns.
-    pub cols: u16,
-    /// Current rows.
-    pub rows: u16,
-    /// Start time, in milliseconds since the Unix epoch.
-    pub created: u64,
-    /// Number of attached viewers.
-    pub viewers: u32,
-    /// Exit status of the program; `null` while it runs.
-    pub exit: Option<ExitStatus>,
-    /// The requester's role in this session.
-    pub role: Role,
-    /// The rule that decides the session's size.
-    pub sizing: Sizing,
-    /// The rule that decides when the program waits for viewers.
-    pub flow: Flow,
+    /// What was decided about it.
+    #[serde(flatten)]
+    pub spec: SessionSpec,
+    /// What has become of it.
+    #[serde(flatten)]
+    pub state: SessionState,
+}
+
+impl SessionInfo {
+    /// Returns what a client with this role may see of a session. `self` is the owner's view.
+    #[must_use]
+    pub fn seen_by(mut self, role: Role) -> Self {
+        self.role = role;
+        if role != Role::Owner {
+            self.command.clear();
+        }
+        self
+    }
 }
 
 /// A session as its own URL describes it.

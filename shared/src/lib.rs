@@ -22,8 +22,10 @@
 //!
 //! The crate does no I/O and compiles for WebAssembly and for native targets. Its modules:
 //!
-//! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP API.
+//! * [`frame`]: binary messages; [`message`]: text messages; [`api`]: the HTTP API; [`events`]: its
+//!   feed of events.
 //! * [`identity`], [`offset`], [`winsize`], [`exit`]: the values that messages are made of.
+//! * [`session`]: what a session is made of, for the API and for what servers store.
 //! * [`viewers`]: the viewers of a session, their roles, and the rules for size and flow.
 //! * [`error`]: error and close codes; [`limits`]: every cap of the protocol.
 //! * [`theme`]: the colours of a terminal.
@@ -32,12 +34,14 @@
 
 pub mod api;
 pub mod error;
+pub mod events;
 pub mod exit;
 pub mod frame;
 pub mod identity;
 pub mod limits;
 pub mod message;
 pub mod offset;
+pub mod session;
 pub mod theme;
 pub mod viewers;
 pub mod winsize;
@@ -48,6 +52,7 @@ pub use frame::{FrameError, Header, Kind};
 pub use identity::{Epoch, SessionId, SignInKey, ViewerId};
 pub use message::{ClientMessage, Follow, Hello, MessageError, Resume, ServerMessage, Welcome};
 pub use offset::{InputOffset, OutputOffset};
+pub use session::{SessionSpec, SessionState};
 pub use viewers::{Flow, Role, Sizing, ViewerInfo};
 pub use winsize::{Winsize, WinsizeError};
 

@@ -48,7 +48,7 @@ async fn a_killed_keeper_loses_nothing_that_is_stored() {
     let mut client = Client::attach(&server, &id, hello.resume(&epoch, received)).await;
     assert_eq!((client.welcome.output, client.epoch(), client.welcome.input.get()), (received, &epoch, 4));
     let now = server.details(&id).await.info;
-    assert_eq!((&now.title[..], now.cols), ("mine", 100));
+    assert_eq!((&now.state.label[..], now.state.cols), ("mine", 100));
     client.type_in("two\n").await;
     client.sees("got two\r\n").await;
     // The program is not a child of this keeper, but its exit status is known all the same.
@@ -90,7 +90,7 @@ async fn no_line_and_no_key_is_lost_with_the_keeper() {
         tokio::spawn(async move { type_all(&address, &id, viewer(), text.as_bytes(), 3).await })
     };
     let mut restarts = 0;
-    while server.details(&id).await.info.exit.is_none() {
+    while server.details(&id).await.info.state.exit.is_none() {
         server = restart(&manager, server).await;
         restarts += 1;
     }

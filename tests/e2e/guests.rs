@@ -124,7 +124,7 @@ async fn a_storm_of_sizes_changes_the_terminal_a_few_times_and_ends_with_the_las
     let sizes = server.log().matches(" resized session=").count();
     assert!((2..40).contains(&sizes), "the terminal has had {sizes} sizes");
     let info = server.details(&id).await.info;
-    assert_eq!((info.cols, info.rows), (last.cols, last.rows));
+    assert_eq!((info.state.cols, info.state.rows), (last.cols, last.rows));
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn many_viewers_are_told_of_each_other_seldom() {
 /// Waits until nobody is attached.
 async fn wait_until_no_viewers(server: &Server, id: &SessionId) {
     within("all to be gone", async {
-        while server.details(id).await.info.viewers > 0 {
+        while server.details(id).await.info.state.viewers > 0 {
             sleep(Duration::from_millis(10)).await;
         }
     })

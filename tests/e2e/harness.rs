@@ -5,6 +5,7 @@ pub(crate) mod census;
 pub(crate) mod client;
 pub(crate) mod container;
 mod core_client;
+mod event_stream;
 mod faults;
 pub(crate) mod flaky_proxy;
 mod server;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     census::Census,
     client::{Client, Hello},
     core_client::CoreClient,
+    event_stream::EventStream,
     faults::Faults,
     flaky_proxy::FlakyProxy,
     server::{Options, Server, TOKEN},

@@ -47,7 +47,7 @@ async fn time_echoes(client: &mut Client, keys: usize) -> Duration {
 
 async fn wait_for_title(server: &Server, id: &SessionId, title: &str) {
     within("the end of what is parsed", async {
-        while server.details(id).await.info.title != title {
+        while server.details(id).await.info.state.label != title {
             sleep(Duration::from_millis(10)).await;
         }
     })

@@ -38,7 +38,7 @@ async fn without_credentials_there_is_health_and_nothing_else() {
     }
     let wrong = server.anonymous(Method::GET, "/api/sessions").bearer_auth("wrong").send().await.unwrap();
     assert_refused(wrong, StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized).await;
-    assert!(server.details(&id).await.info.exit.is_none(), "nothing of that did anything");
+    assert!(server.details(&id).await.info.state.exit.is_none(), "nothing of that did anything");
 }
 
 #[tokio::test]
@@ -105,14 +105,15 @@ async fn a_session_is_made_looked_at_renamed_and_closed() {
     let response = server.post("/api/sessions", wish).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     let made: SessionInfo = response.json().await.unwrap();
-    assert_eq!((made.title.as_str(), made.cols, made.rows, made.exit), ("mine", 100, 40, None));
+    let state = &made.state;
+    assert_eq!((state.label.as_str(), state.cols, state.rows, state.exit), ("mine", 100, 40, None));
     let listed: Vec<SessionInfo> = server.get("/api/sessions").await.json().await.unwrap();
     assert_eq!(listed, std::slice::from_ref(&made));
 
     let path = format!("/api/sessions/{}", made.id);
     let renamed =
         server.request(Method::PATCH, &path).json(&json!({ "title": "other" })).send().await.unwrap();
-    assert_eq!(renamed.json::<SessionInfo>().await.unwrap().title, "other");
+    assert_eq!(renamed.json::<SessionInfo>().await.unwrap().spec.title.unwrap(), "other");
 
     let mut client = Client::attach(&server, &made.id, Hello::default().size(100, 40)).await;
     client.sees("hello\r\n/usr\r\n40 100\r\n").await;

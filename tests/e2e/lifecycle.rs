@@ -76,7 +76,8 @@ async fn a_program_is_started_again_as_it_was() {
         made(json!({ "cwd": "/usr", "env": { "MARK": "here" }, "title": "mine", "cols": 100, "rows": 40 }))
             .await;
     let again = made(json!({ "like": shell.id })).await;
-    assert_eq!((again.title.as_str(), again.cols, again.rows), ("mine", 100, 40));
+    let state = &again.state;
+    assert_eq!((state.label.as_str(), state.cols, state.rows), ("mine", 100, 40));
     let mut client = Client::attach(&server, &again.id, Hello::default().size(100, 40)).await;
     client.type_in("echo $0 $MARK in $PWD\n").await;
     client.sees("-bash here in /usr").await;
@@ -109,7 +110,7 @@ async fn exit_codes_and_signals_are_told_apart() {
             let id = server.bash(script).await;
             let mut client = Client::attach(&server, &id, Hello::default()).await;
             assert_eq!(client.read_to_end().await, (Some(expected), Some(1000)), "{script}");
-            assert_eq!(server.details(&id).await.info.exit, Some(expected));
+            assert_eq!(server.details(&id).await.info.state.exit, Some(expected));
         }
     }
 }

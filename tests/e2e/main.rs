@@ -5,6 +5,7 @@
 //! * [`exhaustion`]: refusals when open files, terminals, connections or disk space run out, and
 //!   what keeps working.
 //! * [`faults`]: every call that acquires a resource fails once.
+//! * [`events`]: the feed of events about sessions.
 //! * [`http`]: the HTTP API: access control, sessions, refusals.
 //! * [`hostile`]: output that is meant to do harm.
 //! * [`http`]: access control of the HTTP API and the page.
@@ -66,6 +67,7 @@ mod command_line;
 mod container;
 mod crash_loop;
 mod credentials;
+mod events;
 mod exhaustion;
 mod faults;
 mod fd_store;

@@ -140,7 +140,7 @@ async fn who_breaks_the_protocol_is_told_how_and_let_go() {
         assert!(!explained.is_empty(), "{shown}");
         assert_eq!(client.read_to_end().await, (None, Some(CloseCode::Protocol.code())), "{shown}");
     }
-    assert!(server.details(&id).await.info.exit.is_none());
+    assert!(server.details(&id).await.info.state.exit.is_none());
 }
 
 #[tokio::test]

@@ -91,10 +91,7 @@ async fn sessions_are_there_again_after_a_reboot() {
         let again = sessions(&server).await;
         let ids: Vec<_> = again.iter().map(|info| &info.id).collect();
         assert_eq!(ids, [&shell.id, &full], "not {over} nor {closed}");
-        assert_eq!(
-            (&again[0].title, again[0].cols, again[0].rows, again[0].sizing, again[0].created),
-            (&"mine".to_owned(), 90, 20, shell.sizing, shell.created)
-        );
+        assert_eq!((&again[0].spec, again[0].state.cols, again[0].state.rows), (&shell.spec, 90, 20));
         let mut client = Client::attach(&server, &shell.id, Hello::default()).await;
         client.type_in("echo $MARK in $PWD\n").await;
         client.sees(&format!("kept in {}", place.display())).await;

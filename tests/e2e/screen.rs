@@ -133,7 +133,7 @@ async fn programs_are_told_the_colours_of_who_was_there_last() {
     client.wait_for_ack(1).await;
     drop(client);
     // As long as the client is attached, its terminal answers rather than the server.
-    within("nobody to be there", async { while server.details(&id).await.info.viewers > 0 {} }).await;
+    within("nobody to be there", async { while server.details(&id).await.info.state.viewers > 0 {} }).await;
     fs::write(go, "").unwrap();
     let told = wait_for_line(&server, &id, "told").await;
     assert!(told.contains("rgb:fafa/fbfb/fcfc"), "{told}");

@@ -51,7 +51,7 @@ async fn a_phone_resizes_nothing_until_it_becomes_primary() {
     let mut desktop = Client::attach(&server, &id, Hello::default().size(160, 50)).await;
     desktop.sees("50 160\r\n").await;
     let mut phone = Client::attach(&server, &id, Hello::default().size(40, 30)).await;
-    assert_eq!(server.details(&id).await.info.cols, 160);
+    assert_eq!(server.details(&id).await.info.state.cols, 160);
     let [first, second] = wait_for_viewers(&mut phone, 2, false).await.try_into().unwrap();
     assert!(first.primary && !first.you && !second.primary && second.you);
     assert_eq!((second.from.as_str(), second.role), ("127.0.0.1", Role::Owner));
@@ -112,15 +112,15 @@ async fn whose_size_counts_can_be_changed() {
     wide.sees("30 160\r\n").await;
     let mut tall = Client::attach(&server, &id, Hello::default().size(70, 60)).await;
     wait_for_size(&mut wide, 70, 30).await;
-    assert_eq!(update_session(&server, &id, json!({ "sizing": "latest" })).await.sizing, Sizing::Latest);
+    assert_eq!(update_session(&server, &id, json!({ "sizing": "latest" })).await.spec.sizing, Sizing::Latest);
     wait_for_size(&mut wide, 160, 30).await;
     tall.type_in("x").await;
     wait_for_size(&mut wide, 70, 60).await;
-    assert_eq!(update_session(&server, &id, json!({ "sizing": "fixed", "cols": 100 })).await.cols, 100);
+    assert_eq!(update_session(&server, &id, json!({ "sizing": "fixed", "cols": 100 })).await.state.cols, 100);
     wait_for_size(&mut wide, 100, 60).await;
     wide.say(&ClientMessage::Primary { to: None }).await;
     wait_for_viewers(&mut wide, 2, true).await;
-    assert_eq!(server.details(&id).await.info.cols, 100);
+    assert_eq!(server.details(&id).await.info.state.cols, 100);
     update_session(&server, &id, json!({ "sizing": "smallest" })).await;
     wait_for_size(&mut wide, 70, 30).await;
     drop(tall);

@@ -94,7 +94,11 @@ async fn flood(stall: Stall) -> usize {
         assert!(client.output == expected.as_bytes(), "{} bytes", client.output.len());
     }
     if let Some(port) = port {
-        assert_eq!(server.details(&id).await.info.viewers as usize, FAST_VIEWERS + 1, "it is still there");
+        assert_eq!(
+            server.details(&id).await.info.state.viewers as usize,
+            FAST_VIEWERS + 1,
+            "it is still there"
+        );
         assert_eq!(unacknowledged_bytes_to(port) > 0, stall == Stall::Unread, "whether its socket is full");
     }
     // Asking for the screen makes it parse its backlog.
@@ -154,6 +158,6 @@ async fn one_of_ten_that_gives_no_sign_of_life_is_let_go_while_the_others_go_on(
     fs::write(stop, "").unwrap();
     let fast = fast.join_all().await;
     assert!(fast.iter().all(|client| client.output == fast[0].output), "all have seen the same");
-    assert_eq!(server.details(&id).await.info.viewers as usize, FAST_VIEWERS);
+    assert_eq!(server.details(&id).await.info.state.viewers as usize, FAST_VIEWERS);
     drop(asleep);
 }

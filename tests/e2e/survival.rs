@@ -75,10 +75,7 @@ async fn a_session_goes_on_where_it_was() {
         assert_eq!((client.welcome.output, client.epoch()), (received, &epoch), "it goes on at its offset");
         assert_eq!(client.welcome.input.get(), 4, "and what it typed is known");
         let now = server.details(&id).await.info;
-        assert_eq!(
-            (&now.title, now.created, now.cols, now.sizing),
-            (&"mine".to_owned(), info.created, 100, info.sizing)
-        );
+        assert_eq!((&now.spec, now.state.cols), (&info.spec, 100));
         client.type_in("two\n").await;
         client.sees("got two\r\n").await;
         client.type_in("\x04").await;
@@ -88,9 +85,9 @@ async fn a_session_goes_on_where_it_was() {
         let last = screen(&server, &id).await;
         replacement.replace_server(&server).await;
         assert_eq!(screen(&server, &id).await, last);
-        assert_eq!(server.details(&id).await.info.exit, Some(ExitStatus::Code(7)));
+        assert_eq!(server.details(&id).await.info.state.exit, Some(ExitStatus::Code(7)));
         let again = server.post("/api/sessions", json!({ "like": id })).await;
-        assert_eq!(again.json::<SessionInfo>().await.unwrap().title, "mine");
+        assert_eq!(again.json::<SessionInfo>().await.unwrap().state.label, "mine");
         server.signal_keeper(Signal::SIGTERM);
         assert!(server.wait_until_ended().await.success());
     }
@@ -272,7 +269,7 @@ async fn a_session_is_kept_as_soon_as_anybody_knows_of_it() {
         let first = server.server_pid();
         let id = server.bash("read line").await;
         kill(first, Signal::SIGKILL).unwrap();
-        assert_eq!(server.details(&id).await.info.exit, None);
+        assert_eq!(server.details(&id).await.info.state.exit, None);
     }
 }
 
@@ -282,12 +279,12 @@ async fn a_program_that_ends_while_nobody_serves_is_told_of() {
     let id = server.bash("read -t 1 x; kill -SEGV $$").await;
     // The server is killed until the program happens to end while no server runs.
     within("the end", async {
-        while server.details(&id).await.info.exit.is_none() {
+        while server.details(&id).await.info.state.exit.is_none() {
             server.kill().await;
         }
     })
     .await;
-    assert_eq!(server.details(&id).await.info.exit, Some(ExitStatus::Signal(11)));
+    assert_eq!(server.details(&id).await.info.state.exit, Some(ExitStatus::Signal(11)));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn all_see_the_same_and_one_is_primary() {
     other.type_in("hello\n").await;
     one.sees("got hello").await;
     other.sees("got hello").await;
-    assert_eq!(server.details(&id).await.info.viewers, 2);
+    assert_eq!(server.details(&id).await.info.state.viewers, 2);
     other.reset_connection();
     assert_eq!(one.wait_for_message("that it is alone again", viewer_status).await, (1, true));
 }

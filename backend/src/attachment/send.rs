@@ -277,7 +277,7 @@ impl<'a> Sender<'a> {
 
     /// Reports whether the viewer is to get all of the output.
     fn follows_all(&self) -> bool {
-        self.follow == Follow::All || self.status.borrow().flow == Flow::Hold
+        self.follow == Follow::All || self.status.borrow().spec.flow == Flow::Hold
     }
 
     fn update_flow_class(&self, output: &LogReader) {

@@ -4,19 +4,21 @@ use std::{future::ready, mem, pin::pin, time::Duration};
 
 use limpet_keeper::Child;
 use limpet_pty::{EndMode, Pty};
-use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize};
+use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize, WinsizeError, api::UpdateSession};
 use nix::libc::SIGKILL;
 use tokio::{
     runtime::Handle,
+    sync::oneshot,
     task,
     time::{Instant, sleep_until},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AttachingViewer, Attachment, AttachmentStart, SessionHandle,
+    AttachingViewer, Attachment, AttachmentStart,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::Display,
+    ended::EndedSession,
     flow::{Claim, Flow, FlowClass, LogWriter},
     handoff::Handoff,
     input::Input,
@@ -99,7 +101,6 @@ pub(super) struct Actor {
     /// Set if a viewer has typed since the last output. The next output is then probably the echo.
     echo_is_due: bool,
     publisher: StatusPublisher,
-    /// Dropped last: the closed channel tells others that everything is over.
     requests: Requests,
 }
 
@@ -108,13 +109,12 @@ impl Actor {
         (pty, child, input): (Pty, Child, Input),
         (log, mut display, handoff): (LogWriter, Display, Handoff),
         requests: Requests,
-        session: SessionHandle,
+        publisher: StatusPublisher,
     ) -> Self {
         let now = Instant::now();
         // Modes that a checkpoint sets are in use, not left behind.
         display.take_stale_modes();
         let (output, flow) = (OutputReader::new(log), Flow::new(now));
-        let publisher = StatusPublisher { session };
         Self {
             pty,
             child,
@@ -137,8 +137,9 @@ impl Actor {
         }
     }
 
-    /// Serves the session until its program has ended or is told to end.
-    pub(super) async fn run(mut self: Box<Self>) {
+    /// Serves the session until its program has ended or is told to end. Returns what it leaves, or
+    /// `None` if that is lost.
+    pub(super) async fn run(mut self: Box<Self>) -> Option<EndedSession> {
         let placement = self.publisher.session.placement();
         let cause = loop {
             if let Some(cause) = self.serve(placement.has_separate_floods().then_some(false)).await {
@@ -150,13 +151,13 @@ impl Actor {
             placement.set_flood(false);
             // If the future panicked, or the terminal could not be moved, all that the
             // actor owned is gone.
-            let Some((actor, cause)) = flooded else { return };
+            let (actor, cause) = flooded?;
             self = actor;
             if let Some(cause) = cause {
                 break cause;
             }
         };
-        Box::pin(self.finish(cause)).await;
+        Some(Box::pin(self.finish(cause)).await)
     }
 
     async fn serve_flood(self: Box<Self>, floods: &Handle) -> Option<(Box<Self>, Option<Cause>)> {
@@ -175,7 +176,8 @@ impl Actor {
         match actor.pty.rebind().await {
             Ok(pty) => Some(Box::new(Self { pty, ..actor })),
             Err(error) => {
-                tracing::error!(%error, "could not move a terminal to another runtime");
+                let session = actor.publisher.session.id();
+                tracing::error!(%session, %error, "could not move a terminal to another runtime");
                 None
             }
         }
@@ -203,7 +205,13 @@ impl Actor {
             if self.own_output.due_at().is_some_and(|at| at <= Instant::now()) {
                 Box::pin(self.insert_own_output()).await;
             }
-            match self.next_event().await {
+            let event = self.next_event().await;
+            // Viewers that have left before a request do not count any more when it is answered.
+            if self.publisher.remove_departed() {
+                self.input.drop_absent();
+                Box::pin(self.apply_changes()).await;
+            }
+            match event {
                 Event::Requested(request) => match *request {
                     Request::End(mode) => return Some(Cause::Asked(mode)),
                     Request::Input(typed) => {
@@ -224,11 +232,7 @@ impl Actor {
                 Event::ScreenDue => self.step_screen().await,
                 Event::Writable => self.write_input(),
                 Event::ProgramEnded => return Some(Cause::ProgramEnded),
-                Event::ViewersMoved | Event::Due => {}
-                Event::ViewersChanged => {
-                    self.input.drop_absent();
-                    Box::pin(self.apply_changes()).await;
-                }
+                Event::ViewersMoved | Event::ViewersChanged | Event::Due => {}
             }
         }
     }
@@ -244,8 +248,8 @@ impl Actor {
     async fn next_event(&mut self) -> Event {
         let log = self.output.log();
         let rules = {
-            let status = self.publisher.session.shared().status.borrow();
-            (status.flow, status.owner_is_here())
+            let status = self.publisher.status();
+            (status.spec.flow, status.owner_is_here())
         };
         let held = self.flow.held_until(rules, log, Instant::now());
         self.is_held = held.is_some();
@@ -371,13 +375,25 @@ impl Actor {
                 let _ = reply.send(is_primary);
             }
             Request::OwnOutput(purpose) => self.own_output.request(purpose, Instant::now()),
-            Request::Update { size, reply } => {
-                self.sizes.request(size, reply);
-                self.handoff.mark_urgent();
-                self.apply_changes().await;
-            }
+            Request::Update { update, reply } => self.update(&update, reply).await,
             Request::End(_) => {}
         }
+    }
+
+    /// Changes the title, the rules or the size as an owner wishes.
+    async fn update(&mut self, update: &UpdateSession, reply: oneshot::Sender<Result<(), WinsizeError>>) {
+        let size = match self.publisher.status().requested_size(update) {
+            Ok(size) => size,
+            Err(error) => {
+                // An error means that the requester is gone.
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        self.publisher.publish_update(update);
+        self.sizes.request(size, reply);
+        self.handoff.mark_urgent();
+        self.apply_changes().await;
     }
 
     async fn attach(&mut self, hello: &Hello, visitor: AttachingViewer) -> (Attachment, AttachmentStart) {
@@ -386,7 +402,7 @@ impl Actor {
             self.crowded_until = now + CROWDED_TIME;
         }
         let resume_point = ResumePoint::of(hello, &self.publisher.session);
-        let attachment = self.publisher.session.add_viewer(hello, visitor, resume_point.resumes());
+        let attachment = self.publisher.add_viewer(hello, visitor, resume_point.resumes());
         self.apply_changes().await;
         let input = attachment.role().may_write().then(|| self.input.register(hello.viewer, attachment.id()));
         let make_snapshot = async |history| self.display.snapshot_frames(history).await;
@@ -408,7 +424,7 @@ impl Actor {
         self.input.take(viewer, attachment, offset, bytes);
         self.write_input();
         self.echo_is_due = true;
-        self.publisher.update_status(|status| status.viewers.on_used(attachment, status.sizing))
+        self.publisher.update_status(|status| status.viewers.on_used(attachment, status.spec.sizing))
     }
 
     /// Applies the size policy after the session's state has changed, and has the change recorded.
@@ -440,10 +456,10 @@ impl Actor {
 
     /// Returns the size that the terminal is to have, and the viewer whose window gives it.
     fn wanted_size(&self) -> (Winsize, Option<ViewerId>) {
-        let status = self.publisher.session.shared().status.borrow();
+        let status = self.publisher.status();
         // A fixed size is no viewer's own, even while it still equals the size of a window.
         let given = self.sizes.requested().map(|size| (size, None));
-        let decided = match status.sizing {
+        let decided = match status.spec.sizing {
             Sizing::Fixed => given.or(Some((status.size, None))),
             sizing => status.viewers.size(sizing).or(given),
         };
@@ -504,7 +520,8 @@ impl Actor {
     /// Writes as much of the waiting input as the terminal takes.
     fn write_input(&mut self) {
         if let Err(error) = self.input.write(|pipe, count| self.pty.write_from(pipe, count)) {
-            tracing::debug!(%error, "could not write to the terminal; its input is dropped");
+            let session = self.publisher.session.id();
+            tracing::debug!(%session, %error, "could not write to the terminal; its input is dropped");
         }
     }
 
@@ -515,7 +532,8 @@ impl Actor {
         // Viewers learn whose size it is together with the size, which they read from the log.
         self.publisher.publish_size(size, by);
         if let Err(error) = self.pty.resize(size) {
-            tracing::warn!(%error, ?size, "could not resize the terminal");
+            let session = self.publisher.session.id();
+            tracing::warn!(%session, %error, ?size, "could not resize the terminal");
         }
         self.output.resize(size);
         self.display.resize(size).await;
@@ -526,16 +544,17 @@ impl Actor {
 
     /// Ends the program if asked to, reads the rest of its output, and closes the terminal. The
     /// session's end is published only after that.
-    async fn finish(self: Box<Self>, cause: Cause) {
+    async fn finish(self: Box<Self>, cause: Cause) -> EndedSession {
         let Self { pty, child, mut output, mut display, mut input, mut handoff, publisher, requests, .. } =
             *self;
+        let session = publisher.session.id().clone();
         if let Cause::Asked(mode) = cause {
             let mut end = pin!(child.end(mode));
             loop {
                 tokio::select! {
                     ended = &mut end => {
                         if let Err(error) = ended {
-                            tracing::error!(%error, "could not end a program");
+                            tracing::error!(%session, %error, "could not end a program");
                         }
                         break;
                     }
@@ -555,13 +574,13 @@ impl Actor {
             handoff.update(&mut display, &publisher.session).await;
         }
         let status = child.reap().await;
-        publisher.publish_final_screen(display).await;
+        let ended = EndedSession::new(publisher, display.into_final().await, requests);
         drop((pty, output));
         let status = status.unwrap_or_else(|error| {
-            tracing::error!(%error, "could not reap a program");
+            tracing::error!(%session, %error, "could not reap a program");
             ExitStatus::Signal(SIGKILL)
         });
-        publisher.publish_exit(status, matches!(cause, Cause::Asked(_)));
-        drop(requests);
+        ended.publish_exit(status, matches!(cause, Cause::Asked(_)));
+        ended
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::{
     Attachment, InputProgress, SessionHandle, SnapshotFrames, Status,
     display::FramedSnapshot,
-    flow::{Claim, FlowClass, LogReader, Rank},
+    flow::{Claim, FlowClass, Log, LogReader, Rank},
     guest_snapshots::GuestSnapshots,
 };
 
@@ -119,7 +119,8 @@ pub(super) async fn start_attachment(
     make_snapshot: impl AsyncFnOnce(usize) -> FramedSnapshot,
 ) -> AttachmentStart {
     let shared = session.shared();
-    let status = shared.status.subscribe();
+    let mut status = shared.status.clone();
+    status.mark_unchanged();
     let role = attachment.role();
     let (position, snapshot) = match resume_point {
         ResumePoint::Seamless(position) => (position, None),
@@ -189,6 +190,13 @@ impl ViewerSnapshot {
         let frames = snapshots.reserve(rank, &mut snapshot);
         let FramedSnapshot { size, position, omitted_rows, .. } = snapshot;
         Self { frames, size, position, omitted_rows }
+    }
+
+    /// Returns an empty snapshot as of the log's end, which takes the place of a screen that is gone.
+    pub(super) fn empty(log: &Log) -> Self {
+        let sizes = log.sizes();
+        let position = Position { output: log.end(), resizes: sizes.count() };
+        Self { frames: Some(SnapshotFrames::default()), size: sizes.last(), position, omitted_rows: 0 }
     }
 
     /// Converts this into the snapshot for a viewer that misses `skipped` bytes.

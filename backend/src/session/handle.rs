@@ -1,8 +1,9 @@
-//! The interface to a session for everybody but its actor.
+//! The interface to a session for everybody but the task that owns it. A handle sends requests and
+//! reads what that task publishes; it changes nothing itself.
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -10,9 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use limpet_keeper::ProcessInspector;
-use limpet_output_log::Position;
 use limpet_pty::{EndMode, Program, RunningPrograms};
-use limpet_screen::Text;
 use limpet_shared::{
     Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
     api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
@@ -20,14 +19,15 @@ use limpet_shared::{
 };
 use limpet_sys::background;
 use tokio::{
-    sync::{Notify, SemaphorePermit, mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     time::Instant,
 };
 
 use super::{
     AttachingViewer, AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status,
-    attach::{ResumePoint, ViewerSnapshot, start_attachment},
-    display::{FinalScreen, FramedSnapshot},
+    attach::ViewerSnapshot,
+    departures::Departures,
+    feed::Feed,
     flow::{Claim, FlowClass, Log, LogReader, Rank},
     guest_snapshots::GuestSnapshots,
     handoff::HandoffRecord,
@@ -66,18 +66,18 @@ pub(super) struct SessionShared {
     pub(super) id: SessionId,
     pub(super) epoch: Epoch,
     pub(super) program: Program,
-    /// Milliseconds since the Unix epoch.
-    pub(super) created: u64,
     /// `None` once an earlier server has had the program reaped.
     pub(super) inspector: Option<ProcessInspector>,
     pub(super) log: Log,
-    pub(super) status: watch::Sender<Status>,
+    /// What the session's task publishes.
+    pub(super) status: watch::Receiver<Status>,
     pub(super) requests: mpsc::Sender<Box<Request>>,
-    /// Tells the actor that a viewer has left, or has begun or stopped to strain the session.
+    /// Attachments that the task has yet to remove.
+    pub(super) departures: Departures,
+    pub(super) feed: Feed,
+    /// Tells the task that a viewer has left, or has begun or stopped to strain the session.
     pub(super) viewers_changed: Notify,
     pub(super) placement: Arc<Placement>,
-    /// The final screen, once the program has ended.
-    pub(super) final_screen: OnceLock<Arc<FinalScreen>>,
     /// The remaining attaches that guests are allowed, by grant.
     pub(super) attach_rate: KeyedBuckets<GrantId>,
     /// Snapshots that guests have yet to receive.
@@ -132,26 +132,17 @@ impl SessionHandle {
     #[must_use]
     pub fn info(&self, role: Role) -> SessionInfo {
         let status = self.0.status.borrow();
-        SessionInfo {
-            id: self.0.id.clone(),
-            title: status.title().to_owned(),
-            command: if role == Role::Owner { self.0.program.words() } else { Vec::new() },
-            cols: status.size.cols,
-            rows: status.size.rows,
-            created: self.0.created,
-            viewers: status.viewer_count(),
-            exit: status.exit,
-            role,
-            sizing: status.sizing,
-            flow: status.flow,
-        }
+        let (spec, state) = (status.spec.clone(), status.to_state());
+        drop(status);
+        let (id, command) = (self.0.id.clone(), self.0.program.words());
+        SessionInfo { id, role: Role::Owner, command, spec, state }.seen_by(role)
     }
 
     /// Returns the session's entry in the list and, for an owner, the programs that run in it.
     pub async fn details(&self, role: Role) -> SessionDetails {
         let info = self.info(role);
         let with_leader = !self.0.program.is_interactive_shell();
-        let running = match self.0.inspector.filter(|_| info.exit.is_none() && role == Role::Owner) {
+        let running = match self.0.inspector.filter(|_| info.state.exit.is_none() && role == Role::Owner) {
             None => RunningPrograms::default(),
             Some(inspector) => {
                 background::run(move || inspector.running(with_leader)).await.unwrap_or_default()
@@ -165,19 +156,8 @@ impl SessionHandle {
     /// # Errors
     /// If no terminal can have such a size.
     pub async fn update(&self, update: UpdateSession) -> Result<(), WinsizeError> {
-        let UpdateSession { title, sizing, flow, cols, rows } = update;
-        let now = self.0.status.borrow().size;
-        let size = Winsize::cells(cols.unwrap_or(now.cols), rows.unwrap_or(now.rows)).checked()?;
-        self.0.status.send_if_modified(|status| {
-            let before = (status.sizing, status.flow);
-            (status.sizing, status.flow) = (sizing.unwrap_or(before.0), flow.unwrap_or(before.1));
-            let renamed = title.is_some_and(|title| status.pin_title(&title));
-            renamed || before != (status.sizing, status.flow)
-        });
-        let size = Some(size).filter(|size| (size.cols, size.rows) != (now.cols, now.rows));
-        // If the actor is gone, nothing has a size or waits any more.
-        let _ = self.ask(|reply| Request::Update { size, reply }).await;
-        Ok(())
+        // If the session's task is gone, there is nothing left to change.
+        self.ask(|reply| Request::Update { update, reply }).await.unwrap_or(Ok(()))
     }
 
     /// Returns the placement of the session's work.
@@ -197,31 +177,20 @@ impl SessionHandle {
     }
 
     /// Attaches a viewer. The output that it has missed and all later output form one
-    /// stream without a gap.
-    pub async fn attach(&self, hello: Hello, visitor: AttachingViewer) -> (Attachment, AttachmentStart) {
+    /// stream without a gap. Returns `None` if the session was forgotten meanwhile.
+    pub async fn attach(
+        &self,
+        hello: Hello,
+        visitor: AttachingViewer,
+    ) -> Option<(Attachment, AttachmentStart)> {
         let hello = Hello { viewer: visitor.grant.viewer(hello.viewer), ..hello };
-        let request = |reply| {
-            Request::Attach(Box::new(AttachRequest { hello: hello.clone(), visitor: visitor.clone(), reply }))
-        };
-        if let Some(begun) = self.ask(request).await {
-            return begun;
-        }
-        // The program has ended, and its final screen can still be looked at.
-        let resume_point = ResumePoint::of(&hello, self);
-        let attachment = self.add_viewer(&hello, visitor, resume_point.resumes());
-        let _turn = self.final_screen_turn().await;
-        let make_snapshot = async |rows| self.final_snapshot_frames(rows).await;
-        let start = start_attachment(self, (&hello, &attachment), resume_point, None, make_snapshot).await;
-        (attachment, start)
+        let request = |reply| Request::Attach(Box::new(AttachRequest { hello, visitor, reply }));
+        self.ask(request).await
     }
 
     /// Returns the contents of the screen.
     pub async fn screen(&self) -> api::Screen {
-        let text = match (self.ask(|reply| Request::Text { reply }).await, self.0.final_screen.get()) {
-            (Some(text), _) => text,
-            (None, Some(screen)) => Arc::clone(screen).text().await,
-            (None, None) => Text::default(),
-        };
+        let text = self.ask(|reply| Request::Text { reply }).await.unwrap_or_default();
         let cell = |at| u16::try_from(at).unwrap_or(u16::MAX);
         let status = self.0.status.borrow();
         api::Screen {
@@ -238,72 +207,35 @@ impl SessionHandle {
         }
     }
 
-    /// Waits for the turn to make a snapshot of the final screen, so that each snapshot is counted
-    /// before the next one is made.
-    async fn final_screen_turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.0.final_screen.get()?.turn().await
-    }
-
-    async fn final_snapshot(&self, history: usize, rank: Rank) -> ViewerSnapshot {
-        let _turn = self.final_screen_turn().await;
-        let make_snapshot = async |rows| self.final_snapshot_frames(rows).await;
-        ViewerSnapshot::make(&self.0.guest_snapshots, rank, history, make_snapshot).await
-    }
-
-    async fn final_snapshot_frames(&self, history: usize) -> FramedSnapshot {
-        if let Some(screen) = self.0.final_screen.get() {
-            return Arc::clone(screen).snapshot_frames(history).await;
-        }
-        let sizes = self.0.log.sizes();
-        let position = Position { output: self.0.log.end(), resizes: sizes.count() };
-        FramedSnapshot { frames: Vec::new(), size: sizes.last(), position, omitted_rows: 0 }
-    }
-
-    /// Sends a request to the actor and waits for its reply; `None` if the actor is gone.
+    /// Sends a request to the session's task and waits for its reply; `None` if the task is gone.
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.0.requests.send(Box::new(request(reply))).await.ok()?;
         answer.await.ok()
     }
 
-    /// Adds a viewer to those attached.
-    pub(super) fn add_viewer(&self, hello: &Hello, visitor: AttachingViewer, resumes: bool) -> Attachment {
-        let role = visitor.role;
-        let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
-        let mut id = AttachmentId::new(0);
-        self.0.status.send_modify(|status| {
-            id = status.viewers.enter(hello.viewer, visitor, (hello.size, resumes), now());
-        });
-        Attachment { session: self.clone(), id, viewer: hello.viewer, role, rank }
-    }
-
     /// Ends the program, and everything else on its terminal that `mode` includes. Waits
     /// until that is done.
     pub async fn end(&self, mode: EndMode) {
-        // An error means that it has ended already.
+        // Errors mean that the session's task is gone, and the program with it.
         let _ = self.0.requests.send(Box::new(Request::End(mode))).await;
-        self.0.requests.closed().await;
+        let _ = self.0.status.clone().wait_for(|status| status.exit.is_some()).await;
     }
 
     pub(super) fn size(&self) -> Winsize {
         self.0.status.borrow().size
     }
 
-    pub(super) fn publish_title(&self, title: &str) {
-        self.0.status.send_if_modified(|status| status.set_program_title(title));
-    }
-
-    /// Stores the final screen.
-    pub(super) fn publish_final_screen(&self, screen: FinalScreen) {
-        self.publish_title(screen.title());
-        // A session ends once, so the cell was empty before.
-        let _ = self.0.final_screen.set(Arc::new(screen));
+    /// Reports whether the program has ended and nobody looks at what it has left.
+    pub(super) fn is_unused(&self) -> bool {
+        let status = self.0.status.borrow();
+        // Viewers that have just left are still part of the published state.
+        status.exit.is_some() && status.viewer_count() as usize <= self.0.departures.count()
     }
 
     /// Returns the hand-off record for the next server, without sizes.
     pub(super) fn record(&self, colours: Option<Colours>, cleared: OutputOffset) -> HandoffRecord {
-        let first =
-            HandoffRecord::first((&self.0.epoch, self.0.created), &self.0.program, &self.0.status.borrow());
+        let first = HandoffRecord::first(&self.0.epoch, &self.0.program, &self.0.status.borrow());
         HandoffRecord { colours, cleared, ..first }
     }
 
@@ -315,10 +247,7 @@ impl SessionHandle {
         let status = self.0.status.borrow();
         SavedSession {
             program: (&Program { cwd, ..self.0.program.clone() }).into(),
-            created: self.0.created,
-            title: status.pinned_title().map(str::to_owned),
-            sizing: status.sizing,
-            flow: status.flow,
+            spec: status.spec.clone(),
             size: status.size,
         }
     }
@@ -327,11 +256,7 @@ impl SessionHandle {
     pub(super) async fn snapshot_output(&self) -> Vec<u8> {
         let rank = Rank::Owner;
         let snapshot = self.ask(|reply| Request::Snapshot { history: usize::MAX, rank, reply }).await;
-        let snapshot = match snapshot {
-            Some((snapshot, _)) => snapshot,
-            None => self.final_snapshot(usize::MAX, rank).await,
-        };
-        snapshot.into_output()
+        snapshot.map(|(snapshot, _)| snapshot.into_output()).unwrap_or_default()
     }
 
     /// Reports whether the session's shell is reading a command, with nothing else of the session
@@ -362,6 +287,11 @@ impl SessionHandle {
 }
 
 impl Attachment {
+    pub(super) fn new(session: SessionHandle, id: AttachmentId, viewer: ViewerId, role: Role) -> Self {
+        let rank = if role == Role::Owner { Rank::Owner } else { Rank::Guest };
+        Self { session, id, viewer, role, rank }
+    }
+
     /// Returns the id that tells this attachment from others of the session.
     #[must_use]
     pub fn id(&self) -> AttachmentId {
@@ -403,7 +333,7 @@ impl Attachment {
     /// if it lacks the right to type.
     pub async fn make_primary(&self, to: Option<AttachmentId>) -> bool {
         let to = to.unwrap_or(self.id);
-        // After the program has ended, a primary viewer has nothing to decide any more.
+        // Once the session is forgotten, a primary viewer has nothing to decide any more.
         self.session.ask(|reply| Request::MakePrimary { to, reply }).await.unwrap_or(true)
     }
 
@@ -428,13 +358,12 @@ impl Attachment {
     pub async fn snapshot(&self, history: usize, received: OutputOffset) -> (ResetSnapshot, LogReader) {
         let rank = self.rank;
         let snapshot = self.session.ask(|reply| Request::Snapshot { history, rank, reply }).await;
-        let (snapshot, output) = if let Some(snapshot) = snapshot {
-            snapshot
-        } else {
-            let snapshot = self.session.final_snapshot(history, rank).await;
-            let output = self.session.0.log.reader(snapshot.position, Claim::new(rank, FlowClass::Unpaced));
+        let (snapshot, output) = snapshot.unwrap_or_else(|| {
+            let log = &self.session.0.log;
+            let snapshot = ViewerSnapshot::empty(log);
+            let output = log.reader(snapshot.position, Claim::new(rank, FlowClass::Unpaced));
             (snapshot, output)
-        };
+        });
         let skipped = snapshot.position.output.since(received);
         (snapshot.into_reset(skipped), output)
     }
@@ -453,7 +382,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.session.0.status.send_modify(|status| status.viewers.leave(self.id));
+        self.session.0.departures.add(self.id);
         self.session.0.viewers_changed.notify_one();
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use limpet_keeper::{KeeperClient, ProgramSpec};
 use limpet_output_log::{Position, SizeAt, Sizes};
 use limpet_pty::Program;
-use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{Epoch, OutputOffset, SessionId, SessionSpec, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -39,12 +39,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
     pub(super) program: ProgramSpec,
-    /// Milliseconds since the Unix epoch.
-    pub(super) created: u64,
-    /// The title that a user has given.
-    pub(super) title: Option<String>,
-    pub(super) sizing: Sizing,
-    pub(super) flow: Flow,
+    #[serde(flatten)]
+    pub(super) spec: SessionSpec,
     /// The primary viewer, if there is one.
     pub(super) primary: Option<ViewerId>,
     pub(super) size_by: Option<ViewerId>,
@@ -74,14 +70,11 @@ fn is_start(offset: &OutputOffset) -> bool {
 
 impl HandoffRecord {
     /// Creates the record of a session that is about to begin.
-    pub(super) fn first((epoch, created): (&Epoch, u64), program: &Program, status: &Status) -> Self {
+    pub(super) fn first(epoch: &Epoch, program: &Program, status: &Status) -> Self {
         Self {
             epoch: epoch.clone(),
             program: program.into(),
-            created,
-            title: status.pinned_title().map(str::to_owned),
-            sizing: status.sizing,
-            flow: status.flow,
+            spec: status.spec.clone(),
             primary: status.viewers.primary(),
             size_by: status.size_by,
             colours: None,
@@ -279,8 +272,11 @@ impl Handoff {
             before.map_or(record.first_size, |(resizes, _)| resizes)
         };
         let restored = checkpoint.and_then(|file| {
+            let session = &handoff.session;
             read(file)
-                .inspect_err(|error| tracing::error!(%error, "could not read the checkpoint of a screen"))
+                .inspect_err(
+                    |error| tracing::error!(%session, %error, "could not read the checkpoint of a screen"),
+                )
                 .ok()
         });
         let (position, size, snapshot) = if let Some((header, snapshot)) = restored {
@@ -295,11 +291,11 @@ impl Handoff {
         let mut display = Display::from_snapshot((size, scrollback), log.clone(), snapshot, policy);
         for (resizes, (output, size)) in sizes.iter() {
             if resizes > handoff.checkpoint_at.resizes {
-                catch_up(&mut display, log, output, unanswered_from);
+                handoff.catch_up(&mut display, log, output, unanswered_from);
                 display.resize_here(size);
             }
         }
-        catch_up(&mut display, log, log.end(), unanswered_from);
+        handoff.catch_up(&mut display, log, log.end(), unanswered_from);
         handoff.cleared = record.cleared;
         log.forget_before(record.cleared);
         if let Some(colours) = &record.colours {
@@ -308,26 +304,32 @@ impl Handoff {
         }
         (handoff, display)
     }
-}
 
-/// Passes the log's output before `end` to the display. Queries from `unanswered_from` on have
-/// yet to be answered.
-fn catch_up(display: &mut Display, log: &Log, end: OutputOffset, unanswered_from: Option<OutputOffset>) {
-    /// Output that is passed on at once, in bytes.
-    const MAX_PIECE_BYTES: usize = 1024 * 1024;
-    while display.taken_to() < end {
-        let is_unanswered = unanswered_from.is_some_and(|start| display.taken_to() >= start);
-        // Only up to the offset where that changes.
-        let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
-        let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
-        let most = waiting.min(MAX_PIECE_BYTES);
-        let taken = log.with_output(display.taken_to(), most, |output| {
-            display.take(output, is_unanswered);
-            !output.is_empty()
-        });
-        if taken != Some(true) {
-            tracing::error!("the log no longer has the output that a screen needs");
-            return display.skip_to(end);
+    /// Passes the log's output before `end` to the display. Queries from `unanswered_from` on have
+    /// yet to be answered.
+    fn catch_up(
+        &self,
+        display: &mut Display,
+        log: &Log,
+        end: OutputOffset,
+        unanswered_from: Option<OutputOffset>,
+    ) {
+        /// Output that is passed on at once, in bytes.
+        const MAX_PIECE_BYTES: usize = 1024 * 1024;
+        while display.taken_to() < end {
+            let is_unanswered = unanswered_from.is_some_and(|start| display.taken_to() >= start);
+            // Only up to the offset where that changes.
+            let next = unanswered_from.filter(|&start| !is_unanswered && start < end).unwrap_or(end);
+            let waiting = usize::try_from(next.since(display.taken_to())).unwrap_or(usize::MAX);
+            let most = waiting.min(MAX_PIECE_BYTES);
+            let taken = log.with_output(display.taken_to(), most, |output| {
+                display.take(output, is_unanswered);
+                !output.is_empty()
+            });
+            if taken != Some(true) {
+                tracing::error!(session = %self.session, "the log no longer has the output that a screen needs");
+                return display.skip_to(end);
+            }
         }
     }
 }
@@ -356,7 +358,7 @@ mod tests {
     #[test]
     fn what_the_first_version_has_kept_is_understood() {
         let record: HandoffRecord = serde_json::from_str(FIRST).unwrap();
-        assert_eq!((record.title.as_deref(), record.sizes.len()), (Some("mine"), 2));
+        assert_eq!((record.spec.title.as_deref(), record.sizes.len()), (Some("mine"), 2));
         assert_eq!(record.sizes[1], (OutputOffset::new(17), Winsize::cells(100, 30)));
         assert_eq!(serde_json::to_string(&record).unwrap(), FIRST, "and written as it was");
     }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use limpet_pty::{Login, Program, SpawnError};
-use limpet_shared::{Flow, Sizing, Winsize, WinsizeError, api::CreateSession};
+use limpet_shared::{Flow, SessionSpec, Sizing, Winsize, WinsizeError, api::CreateSession};
 
-use super::{SessionHandle, start_directory::StartDirectory};
+use super::{SessionHandle, handle::now, start_directory::StartDirectory};
 
 /// Defaults for sessions whose request leaves something open.
 #[derive(Clone, Debug, Default)]
@@ -91,9 +91,7 @@ impl CreateError {
 pub(super) struct SessionPlan {
     pub(super) program: Program,
     pub(super) size: Winsize,
-    /// A title that the program's own titles do not replace.
-    pub(super) title: Option<String>,
-    pub(super) rules: (Sizing, Flow),
+    pub(super) spec: SessionSpec,
     /// Output that is shown before the program's.
     pub(super) note: Vec<u8>,
 }
@@ -109,10 +107,19 @@ impl SessionPlan {
         let status = like.map(|like| like.shared().status.borrow());
         let size = status.as_ref().map_or_else(Winsize::default, |status| status.size);
         let size = Winsize::cells(request.cols.unwrap_or(size.cols), request.rows.unwrap_or(size.rows));
-        let (sizing, flow) =
-            status.as_ref().map_or((defaults.sizing, defaults.flow), |status| (status.sizing, status.flow));
-        let rules = (request.sizing.unwrap_or(sizing), request.flow.unwrap_or(flow));
-        let title = request.title.or_else(|| status?.pinned_title().map(str::to_owned));
+        let model_spec = status.as_ref().map(|status| status.spec.clone());
+        drop(status);
+        let model_spec = model_spec.unwrap_or_else(|| SessionSpec {
+            sizing: defaults.sizing,
+            flow: defaults.flow,
+            ..SessionSpec::default()
+        });
+        let spec = SessionSpec {
+            created: now(),
+            title: request.title.or(model_spec.title),
+            sizing: request.sizing.unwrap_or(model_spec.sizing),
+            flow: request.flow.unwrap_or(model_spec.flow),
+        };
 
         let mut program = match (request.command, like) {
             (Some(words), _) => program(words.into_iter().map(OsString::from))?,
@@ -138,7 +145,7 @@ impl SessionPlan {
         program.env = model.map_or_else(Default::default, |model| model.env.clone());
         program.env.extend(request.env);
         check(&program)?;
-        Ok(Self { program, size: size.checked()?, title, rules, note })
+        Ok(Self { program, size: size.checked()?, spec, note })
     }
 }
 

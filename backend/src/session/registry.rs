@@ -13,7 +13,7 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use limpet_keeper::{Child, KeeperClient, OrphanedSession, SessionHandles};
 use limpet_output_log::{self as output_log, Sizes};
 use limpet_pty::{EndMode, Program, Pty, SpawnError};
-use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
+use limpet_shared::{Epoch, SessionId, api::CreateSession};
 use limpet_sys::{background, exhausted, random};
 use tokio::{
     runtime::Handle,
@@ -28,16 +28,20 @@ use tokio_util::{
 use super::{
     SessionHandle, Status,
     actor::Actor,
+    departures::Departures,
     display::Display,
+    ended::EndedSession,
+    feed::{Feed, Listener},
     flow::{Log, LogWriter},
     guest_snapshots::GuestSnapshots,
-    handle::{SessionShared, attach_rate, now},
+    handle::{SessionShared, attach_rate},
     handoff::{Handoff, HandoffRecord},
     input::{Input, InputJournal},
     parse_guard::ParsePolicy,
     plan::{CreateError, SessionPlan, SpawnDefaults},
     request::MAX_WAITING_REQUESTS,
     saving::SessionSaver,
+    status_publisher::StatusPublisher,
 };
 use crate::runtimes::{Placement, Runtimes};
 
@@ -77,6 +81,7 @@ struct Inner {
     shutdown: CancellationToken,
     /// Notified when saved state of a session has changed, or a session has been added or removed.
     unsaved: Arc<Notify>,
+    feed: Feed,
     /// Cancelled once everything has been saved for the last time, if it is saved at all.
     saved: OnceLock<CancellationToken>,
 }
@@ -101,11 +106,8 @@ impl Drop for OpeningSlot {
 
 impl Entries {
     fn oldest_ended(&self) -> Option<SessionHandle> {
-        let is_over = |entry: &&Entry| {
-            let info = entry.session.info(Role::Owner);
-            info.exit.is_some() && info.viewers == 0
-        };
-        let oldest = self.by_id.values().filter(is_over).min_by_key(|entry| entry.number);
+        let unused = self.by_id.values().filter(|entry| entry.session.is_unused());
+        let oldest = unused.min_by_key(|entry| entry.number);
         oldest.map(|entry| entry.session.clone())
     }
 }
@@ -169,10 +171,16 @@ impl Drop for ForgetUnlessKnown {
 
 /// A session of an earlier server that is ready to be opened.
 struct PreparedSession {
-    known: (SessionId, Epoch, u64),
+    known: (SessionId, Epoch),
     state: (Program, Status),
     handles: Option<ProgramHandles>,
     screen: ((LogWriter, Log), Display, Handoff),
+}
+
+/// The owner of a session's state: of a running program, or of what an ended one has left.
+enum SessionOwner {
+    Actor(Box<Actor>),
+    Ended(Box<EndedSession>),
 }
 
 #[derive(Clone, Debug)]
@@ -187,9 +195,18 @@ impl Sessions {
     /// Creates an empty registry for sessions that `keeper` holds.
     #[must_use]
     pub fn new(limits: Limits, defaults: SpawnDefaults, keeper: KeeperClient, runtimes: Runtimes) -> Self {
-        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        let (entries, unsaved, saved) = (Mutex::default(), Arc::default(), OnceLock::new());
-        Self(Arc::new(Inner { limits, defaults, keeper, runtimes, entries, tasks, shutdown, unsaved, saved }))
+        Self(Arc::new(Inner {
+            limits,
+            defaults,
+            keeper,
+            runtimes,
+            entries: Mutex::default(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            unsaved: Arc::default(),
+            feed: Feed::default(),
+            saved: OnceLock::new(),
+        }))
     }
 
     /// Starts a program in a new session.
@@ -210,7 +227,7 @@ impl Sessions {
         let sessions = self.clone();
         // A terminal is registered with the reactor of the runtime that opens it.
         let begun = self.0.runtimes.interactive.spawn(async move {
-            sessions.start((SessionId::from_random(random::bytes()), now()), plan, before).await
+            sessions.start(SessionId::from_random(random::bytes()), plan, before).await
         });
         // An error means that the server is ending.
         AbortOnDropHandle::new(begun).await.unwrap_or(Err(CreateError::ShuttingDown))
@@ -220,15 +237,14 @@ impl Sessions {
     /// show before the plan's note and the program's own output.
     pub(super) async fn start(
         &self,
-        (id, created): (SessionId, u64),
-        SessionPlan { program, size, title, rules, note }: SessionPlan,
+        id: SessionId,
+        SessionPlan { program, size, spec, note }: SessionPlan,
         before: Vec<u8>,
     ) -> Result<SessionHandle, CreateError> {
         let slot = self.reserve_slot().await?;
-        let mut status = Status::new(program.name(), size, rules);
-        status.pin_title(title.as_deref().unwrap_or_default());
+        let status = Status::new(&program.name(), size, spec);
         let epoch = Epoch::from_random(random::bytes());
-        let record = HandoffRecord::first((&epoch, created), &program, &status);
+        let record = HandoffRecord::first(&epoch, &program, &status);
         let record = serde_json::to_string(&record).map_err(|error| SpawnError::Open(error.into()))?;
         let forget_guard = ForgetUnlessKnown { keeper: self.0.keeper.clone(), session: Some(id.clone()) };
         let held = self.0.keeper.start(&id, &program, size, self.0.limits.tail, record).await?;
@@ -239,8 +255,7 @@ impl Sessions {
             Handoff::new(self.0.keeper.clone(), id.clone(), self.0.limits.tail),
         );
         writer.append(&[before, note].concat(), |output| display.take(output, false));
-        let known = (id, epoch, created);
-        let session = self.open(known, (program, status), handles, ((writer, log), display, handoff));
+        let session = self.open((id, epoch), (program, status), handles, ((writer, log), display, handoff));
         forget_guard.make_known();
         drop(slot);
         tracing::info!(session = %session.id(), program = %session.shared().program.name(), "opened");
@@ -266,7 +281,7 @@ impl Sessions {
                 }
             }
         }
-        known.sort_by_key(|(record, _)| record.created);
+        known.sort_by_key(|(record, _)| record.spec.created);
         let waiting = self.take_over_each(known).await;
         let count = waiting.len();
         if count > 0 {
@@ -321,10 +336,8 @@ impl Sessions {
         let OpenedSession { handles, writer, log, checkpoint } =
             OpenedSession::open(self.0.keeper.borrow(left).await?, sizes)?;
         let program = record.program.clone().into_program(None);
-        let mut status = Status::new(program.name(), size, (record.sizing, record.flow));
-        status.pin_title(record.title.as_deref().unwrap_or_default());
+        let status = Status::new(&program.name(), size, record.spec.clone());
         let mut status = Status::of_earlier_server((size, record.size_by), record.primary, status);
-        let (epoch, created) = (record.epoch.clone(), record.created);
         let unanswered_from = handles.as_ref().and_then(|handles| handles.journal.unanswered_from());
         let (handoff, display) = {
             let (keeper, id, log) = (self.0.keeper.clone(), id.clone(), log.clone());
@@ -343,7 +356,7 @@ impl Sessions {
         status.set_program_title(display.title());
         status.exit = left.exit;
         Ok(PreparedSession {
-            known: (id, epoch, created),
+            known: (id, record.epoch.clone()),
             state: (program, status),
             handles,
             screen: ((writer, log), display, handoff),
@@ -358,39 +371,41 @@ impl Sessions {
     /// Adds a session to the registry, and starts its actor if the program is running.
     fn open(
         &self,
-        (id, epoch, created): (SessionId, Epoch, u64),
+        (id, epoch): (SessionId, Epoch),
         (program, status): (Program, Status),
         handles: Option<ProgramHandles>,
         ((writer, log), display, handoff): ((LogWriter, Log), Display, Handoff),
     ) -> SessionHandle {
         let (requests, receiver) = mpsc::channel(MAX_WAITING_REQUESTS);
+        let (status_sender, status) = watch::channel(status);
         let session = SessionHandle::new(SessionShared {
             id,
             epoch,
-            created,
             inspector: handles.as_ref().map(|handles| handles.child.inspector()),
             log,
-            status: watch::Sender::new(status),
+            status,
             requests,
+            departures: Departures::default(),
+            feed: self.0.feed.clone(),
             viewers_changed: Notify::new(),
             placement: Arc::new(Placement::new(self.0.runtimes.clone())),
             program,
-            final_screen: OnceLock::new(),
             attach_rate: attach_rate(),
             guest_snapshots: GuestSnapshots::default(),
             is_unsaved: AtomicBool::new(false),
             unsaved: Arc::clone(&self.0.unsaved),
         });
         session.mark_unsaved();
-        let actor = if let Some(ProgramHandles { pty, child, journal }) = handles {
+        let publisher = StatusPublisher::new(session.clone(), status_sender);
+        let owner = if let Some(ProgramHandles { pty, child, journal }) = handles {
             if let Err(error) = pty.resize(session.size()) {
                 tracing::warn!(session = %session.id(), %error, "could not set the size of a terminal");
             }
             let (terminal, screen) = ((pty, child, Input::new(journal)), (writer, display, handoff));
-            Some(Box::new(Actor::new(terminal, screen, receiver, session.clone())))
+            SessionOwner::Actor(Box::new(Actor::new(terminal, screen, receiver, publisher)))
         } else {
-            session.publish_final_screen(display.into_final_here());
-            None
+            let ended = EndedSession::new(publisher, display.into_final_here(), receiver);
+            SessionOwner::Ended(Box::new(ended))
         };
         let forgotten = CancellationToken::new();
         let entry = {
@@ -400,7 +415,8 @@ impl Sessions {
             entries.by_id.insert(session.id().clone(), entry.clone());
             entry
         };
-        self.0.tasks.spawn(self.clone().run_session(entry, actor));
+        self.0.feed.mark(session.id());
+        self.0.tasks.spawn(self.clone().run_session(entry, owner));
         session
     }
 
@@ -412,6 +428,18 @@ impl Sessions {
             let ends = (self.0.shutdown.clone(), saved);
             self.0.tasks.spawn(saving.run(self.clone(), Arc::clone(&self.0.unsaved), ends));
         }
+    }
+
+    /// Adds a listener to the feed. `last_id` is the id of the last event that it has received, if it
+    /// has been here before.
+    pub(crate) fn listen(&self, last_id: Option<&str>) -> Listener {
+        self.0.feed.listen(self, last_id)
+    }
+
+    /// Serves the feed until the server ends. Listeners get a sign of life at this interval.
+    pub(crate) async fn run_feed(self, heartbeat: Duration) {
+        let feed = self.0.feed.clone();
+        feed.run(self, heartbeat).await;
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -449,32 +477,53 @@ impl Sessions {
             self.0.shutdown.cancel();
             entries.by_id.values().map(|entry| entry.session.clone()).collect::<Vec<_>>()
         };
-        if let Some(saved) = self.0.saved.get() {
-            // The sessions are saved as they are now, and not as they are once they have ended.
-            saved.cancelled().await;
-        }
+        // The sessions are saved as they are now, and not as they are once they have ended.
+        self.saved_for_shutdown().await;
         join_all(sessions.iter().map(|session| session.end(EndMode::All))).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
 
     /// Runs a session to its end, retains what it leaves for a while, and forgets it.
-    async fn run_session(self, entry: Entry, actor: Option<Box<Actor>>) {
-        let session = &entry.session;
-        if let Some(actor) = actor {
-            actor.run().await;
-            tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
-        }
+    async fn run_session(self, entry: Entry, owner: SessionOwner) {
+        let ended = match owner {
+            SessionOwner::Actor(actor) => {
+                let ended = actor.run().await;
+                let session = &entry.session;
+                tracing::info!(session = %session.id(), exit = ?session.exit(), "ended");
+                ended.map(Box::new)
+            }
+            SessionOwner::Ended(ended) => Some(ended),
+        };
         // Boxed, because this future lives as long as the session.
-        Box::pin(self.retain(&entry)).await;
+        Box::pin(self.retain(&entry, ended)).await;
     }
 
     /// Retains what an ended session has left until it is old, or closed, or the server ends.
-    async fn retain(&self, entry: &Entry) {
+    async fn retain(&self, entry: &Entry, ended: Option<Box<EndedSession>>) {
+        let forgotten = async {
+            tokio::select! {
+                () = sleep(RETENTION) => self.forget(&entry.session).await,
+                () = entry.forgotten.cancelled() => {}
+            }
+        };
+        let retained = async {
+            match ended {
+                Some(ended) => ended.serve(forgotten).await,
+                None => forgotten.await,
+            }
+        };
         tokio::select! {
-            () = sleep(RETENTION) => self.forget(&entry.session).await,
-            () = entry.forgotten.cancelled() => {}
-            () = self.0.shutdown.cancelled() => {}
+            () = retained => {}
+            () = self.saved_for_shutdown() => {}
+        }
+    }
+
+    /// Waits until the server is ending and nothing has to be saved any more.
+    async fn saved_for_shutdown(&self) {
+        self.0.shutdown.cancelled().await;
+        if let Some(saved) = self.0.saved.get() {
+            saved.cancelled().await;
         }
     }
 
@@ -482,6 +531,7 @@ impl Sessions {
         let entry = self.entries().by_id.remove(session.id());
         if let Some(entry) = entry {
             entry.forgotten.cancel();
+            self.0.feed.mark(session.id());
             self.0.unsaved.notify_one();
             self.0.keeper.forget(session.id()).await;
             tracing::info!(session = %session.id(), "closed");

@@ -1,9 +1,9 @@
-//! Requests to a session's actor.
+//! Requests to the task that owns a session.
 
 use bytes::Bytes;
 use limpet_pty::EndMode;
 use limpet_screen::Text;
-use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
+use limpet_shared::{Hello, ViewerId, Winsize, WinsizeError, api::UpdateSession, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -13,10 +13,10 @@ use super::{
     own_output::Purpose,
 };
 
-/// Maximum number of requests that may wait for the actor. Further senders have to wait.
+/// Maximum number of requests that may wait for the session's task. Further senders have to wait.
 pub(super) const MAX_WAITING_REQUESTS: usize = 32;
 
-/// A request to a session's actor.
+/// A request to a session's task.
 #[derive(Debug)]
 pub(super) enum Request {
     /// Attaches a viewer.
@@ -37,8 +37,9 @@ pub(super) enum Request {
     MakePrimary { to: AttachmentId, reply: oneshot::Sender<bool> },
     /// Puts output of limpet's own into the log.
     OwnOutput(Purpose),
-    /// Sets another size, if one is given, and applies other rules that have been changed already.
-    Update { size: Option<Winsize>, reply: oneshot::Sender<()> },
+    /// Changes the title, the rules or the size. The reply comes once the size is in force. An
+    /// impossible size changes nothing.
+    Update { update: UpdateSession, reply: oneshot::Sender<Result<(), WinsizeError>> },
     /// Ends the program, and everything else on its terminal that the mode includes.
     End(EndMode),
 }
@@ -60,6 +61,6 @@ pub(super) struct TypedInput {
     pub(super) bytes: Bytes,
 }
 
-/// The actor's end of the channel. It has memory for 32 requests from the start, for each session,
+/// The session's end of the channel. It has memory for 32 requests from the start, for each session,
 /// so its items are boxed.
 pub(super) type Requests = mpsc::Receiver<Box<Request>>;

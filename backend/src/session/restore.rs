@@ -80,7 +80,7 @@ impl Sessions {
                 Err(error) => fail(session, error.into()),
             }
         }
-        known.sort_by_key(|(_, saved, _)| saved.created);
+        known.sort_by_key(|(_, saved, _)| saved.spec.created);
         for (session, saved, screen) in known {
             // If output is not to be saved, it is not shown either.
             let screen = if saving.with_output { screen } else { Vec::new() };
@@ -105,8 +105,8 @@ impl Sessions {
         let directory = StartDirectory::choose(program.cwd.as_deref(), self.defaults().login.home());
         let note = directory.output();
         program.cwd = Some(directory.path);
-        let (size, rules) = (saved.size.checked()?, (saved.sizing, saved.flow));
-        let plan = SessionPlan { program, size, title: saved.title, rules, note };
+        let size = saved.size.checked()?;
+        let plan = SessionPlan { program, size, spec: saved.spec, note };
         let Limits { tail, scrollback, .. } = self.limits();
         let draw = move || {
             earlier_output(
@@ -121,7 +121,7 @@ impl Sessions {
             tracing::error!(%session, %error, "could not restore the contents of a screen");
             Vec::new()
         });
-        self.start((session, saved.created), plan, before).await
+        self.start(session, plan, before).await
     }
 
     /// Returns output that draws the screen of an earlier session, for one of this

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use limpet_shared::Winsize;
+use limpet_shared::{Winsize, WinsizeError};
 use tokio::{sync::oneshot, time::Instant};
 
 /// Maximum number of size changes of a session per second. Each may wrap the whole scrollback anew,
@@ -28,7 +28,7 @@ pub(super) struct SizeChanges {
     /// The size that was requested by `PATCH`.
     requested: Option<Winsize>,
     /// Requests that are answered once that size is in force.
-    waiting: Vec<oneshot::Sender<()>>,
+    waiting: Vec<oneshot::Sender<Result<(), WinsizeError>>>,
 }
 
 impl SizeChanges {
@@ -37,7 +37,11 @@ impl SizeChanges {
     }
 
     /// Registers a request that is answered once the terminal has its new size.
-    pub(super) fn request(&mut self, size: Option<Winsize>, reply: oneshot::Sender<()>) {
+    pub(super) fn request(
+        &mut self,
+        size: Option<Winsize>,
+        reply: oneshot::Sender<Result<(), WinsizeError>>,
+    ) {
         self.requested = size.or(self.requested);
         self.waiting.push(reply);
     }
@@ -75,7 +79,7 @@ impl SizeChanges {
         self.requested = None;
         for reply in self.waiting.drain(..) {
             // An error means that the requester is gone.
-            let _ = reply.send(());
+            let _ = reply.send(Ok(()));
         }
     }
 }

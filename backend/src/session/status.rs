@@ -1,6 +1,10 @@
 //! The published state of a session.
 
-use limpet_shared::{ExitStatus, Flow, Sizing, ViewerId, ViewerInfo, Winsize};
+use std::mem;
+
+use limpet_shared::{
+    ExitStatus, SessionSpec, SessionState, ViewerId, ViewerInfo, Winsize, WinsizeError, api::UpdateSession,
+};
 
 use super::{
     title,
@@ -14,33 +18,28 @@ pub struct Status {
     pub size: Winsize,
     /// The viewer whose window gives that size, if it is a single one's.
     pub(super) size_by: Option<ViewerId>,
-    /// The rule that decides the size.
-    pub sizing: Sizing,
-    /// The rule that decides when the program waits for viewers.
-    pub flow: Flow,
+    /// What was decided about the session.
+    pub spec: SessionSpec,
     /// The program's exit status, once it has ended and all its output is in the log.
     pub exit: Option<ExitStatus>,
     /// Set if it ended because an owner closed the session.
     pub closed: bool,
-    name: String,
-    program_title: Option<String>,
-    pinned_title: Option<String>,
+    name: Box<str>,
+    program_title: Option<Box<str>>,
     pub(super) viewers: Viewers,
 }
 
 impl Status {
     /// Creates the status of a session whose program is called `name`.
-    pub(super) fn new(name: String, size: Winsize, (sizing, flow): (Sizing, Flow)) -> Self {
+    pub(super) fn new(name: &str, size: Winsize, spec: SessionSpec) -> Self {
         Self {
             size,
             size_by: None,
-            sizing,
-            flow,
+            spec: Self::cleaned(spec),
             exit: None,
             closed: false,
-            name,
+            name: name.into(),
             program_title: None,
-            pinned_title: None,
             viewers: Viewers::default(),
         }
     }
@@ -59,13 +58,19 @@ impl Status {
     /// the program's name.
     #[must_use]
     pub fn title(&self) -> &str {
-        self.pinned_title.as_ref().or(self.program_title.as_ref()).unwrap_or(&self.name)
+        self.spec.title.as_deref().or(self.program_title.as_deref()).unwrap_or(&self.name)
     }
 
-    /// Returns the title that a user has given.
+    /// Returns the state as lists describe it.
     #[must_use]
-    pub fn pinned_title(&self) -> Option<&str> {
-        self.pinned_title.as_deref()
+    pub fn to_state(&self) -> SessionState {
+        SessionState {
+            label: self.title().to_owned(),
+            cols: self.size.cols,
+            rows: self.size.rows,
+            viewers: self.viewer_count(),
+            exit: self.exit,
+        }
     }
 
     /// Returns the number of the viewer whose window gives the size in force, if it is attached.
@@ -114,16 +119,32 @@ impl Status {
             return false;
         };
         let before = self.title().to_owned();
-        self.program_title = Some(title).filter(|title| !title.is_empty());
+        self.program_title = Some(title.into_boxed_str()).filter(|title| !title.is_empty());
         before != self.title()
     }
 
-    /// Pins a title; an empty one restores the program's. Returns true if that changed
-    /// the session's title.
-    pub(super) fn pin_title(&mut self, title: &str) -> bool {
-        let before = self.title().to_owned();
-        self.pinned_title = Some(title::clean(title)).filter(|title| !title.is_empty());
-        before != self.title()
+    /// Returns the size that an update asks for, if that is another one than the present size.
+    pub(super) fn requested_size(&self, update: &UpdateSession) -> Result<Option<Winsize>, WinsizeError> {
+        let Winsize { cols, rows, .. } = self.size;
+        let size = Winsize::cells(update.cols.unwrap_or(cols), update.rows.unwrap_or(rows)).checked()?;
+        Ok(Some(size).filter(|size| (size.cols, size.rows) != (cols, rows)))
+    }
+
+    /// Changes the title and the rules as an owner wishes. Returns true if that changed anything.
+    pub(super) fn update(&mut self, update: &UpdateSession) -> bool {
+        let before = self.spec.clone();
+        let SessionSpec { title, sizing, flow, created: _ } = &mut self.spec;
+        *sizing = update.sizing.unwrap_or(*sizing);
+        *flow = update.flow.unwrap_or(*flow);
+        *title = update.title.clone().or(title.take());
+        self.spec = Self::cleaned(mem::take(&mut self.spec));
+        self.spec != before
+    }
+
+    /// Cleans the title that a user gave; one of which nothing is left lets the program set it.
+    fn cleaned(spec: SessionSpec) -> SessionSpec {
+        let title = spec.title.map(|title| title::clean(&title)).filter(|title| !title.is_empty());
+        SessionSpec { title, ..spec }
     }
 }
 
@@ -132,7 +153,11 @@ mod tests {
     use super::*;
 
     fn status() -> Status {
-        Status::new("bash".into(), Winsize::default(), Default::default())
+        Status::new("bash", Winsize::default(), SessionSpec::default())
+    }
+
+    fn rename(status: &mut Status, title: &str) -> bool {
+        status.update(&UpdateSession { title: Some(title.to_owned()), ..UpdateSession::default() })
     }
 
     #[test]
@@ -140,10 +165,10 @@ mod tests {
         let mut status = status();
         assert_eq!(status.title(), "bash");
         assert!(status.set_program_title("~/src"));
-        assert!(status.pin_title(" build\x07 "));
+        assert!(rename(&mut status, " build\x07 "));
         assert!(!status.set_program_title("elsewhere"), "a pinned title hides the program's");
         assert_eq!(status.title(), "build");
-        assert!(status.pin_title(""));
+        assert!(rename(&mut status, ""));
         assert_eq!(status.title(), "elsewhere");
         assert!(status.set_program_title(" \u{202e} "), "what cannot be read is no title");
         assert_eq!(status.title(), "bash");

@@ -20,6 +20,7 @@ use tokio::{
     task::yield_now,
     time::{sleep, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::{
@@ -114,6 +115,8 @@ pub async fn serve(listener: Listener, app: App) -> io::Result<()> {
     let router = app.router();
     let connections = Connections::new(app.0.config.budget);
     let shutdown = &app.0.shutdown;
+    let feed = app.0.sessions.clone().run_feed(app.0.config.heartbeat);
+    let _feed = AbortOnDropHandle::new(tokio::spawn(feed));
     // Set if the last attempt to accept failed.
     let mut has_failed = false;
     loop {

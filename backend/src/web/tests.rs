@@ -218,7 +218,7 @@ async fn a_session_is_made_shown_renamed_and_removed() {
     let response = send(&app, request(Method::POST, "/api/sessions", &[bearer(), JSON], create)).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     let session: SessionInfo = serde_json::from_slice(&body(response).await).unwrap();
-    assert_eq!((session.command, session.cols, session.rows), (vec!["cat".to_owned()], 100, 24));
+    assert_eq!((session.command, session.state.cols, session.state.rows), (vec!["cat".to_owned()], 100, 24));
 
     let another = send(&app, request(Method::POST, "/api/sessions", &[bearer()], "")).await;
     assert_eq!(another.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -227,7 +227,7 @@ async fn a_session_is_made_shown_renamed_and_removed() {
     let renamed =
         send(&app, request(Method::PATCH, &address, &[bearer(), JSON], r#"{"title":"mine"}"#)).await;
     let renamed: SessionInfo = serde_json::from_slice(&body(renamed).await).unwrap();
-    assert_eq!(renamed.title, "mine");
+    assert_eq!(renamed.state.label, "mine");
 
     for (method, status) in [(Method::GET, 200), (Method::DELETE, 204), (Method::GET, 404)] {
         let response = send(&app, request(method.clone(), &address, &[bearer()], "")).await;

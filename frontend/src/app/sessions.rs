@@ -183,7 +183,7 @@ impl App {
                 app.tabs.with_untracked(|tabs| tabs.get(&kind).map_or(0, |tab| tab.viewers.guests()));
             match api::details(&session).await {
                 Ok(SessionDetails { info, running, background })
-                    if info.exit.is_none() && (!running.is_empty() || guests > 0) =>
+                    if info.state.exit.is_none() && (!running.is_empty() || guests > 0) =>
                 {
                     app.show(Overlay::Close(kind, CloseReasons { running, background, guests }));
                 }

@@ -210,23 +210,17 @@ fn seconds_until(at_ms: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::{Flow, Sizing, api::SessionInfo};
+    use limpet_shared::{SessionSpec, SessionState, api::SessionInfo};
 
     use super::*;
 
     fn tab(exit: Option<ExitStatus>, phase: Phase) -> Tab {
         let session = SessionInfo {
             id: "a".parse().expect("an id"),
-            title: String::new(),
-            command: Vec::new(),
-            cols: 80,
-            rows: 24,
-            created: 0,
-            viewers: 1,
-            exit,
             role: Role::Owner,
-            sizing: Sizing::Primary,
-            flow: Flow::Auto,
+            command: Vec::new(),
+            spec: SessionSpec::default(),
+            state: SessionState { exit, ..SessionState::default() },
         };
         Tab { phase, ..Tab::from(session) }
     }

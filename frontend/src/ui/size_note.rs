@@ -76,7 +76,7 @@ pub fn SizeNoteView() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use limpet_shared::{ExitStatus, Flow, ViewerInfo, Winsize, api::SessionInfo};
+    use limpet_shared::{ExitStatus, SessionSpec, SessionState, ViewerInfo, Winsize, api::SessionInfo};
 
     use super::*;
     use crate::viewers::ViewerList;
@@ -84,16 +84,10 @@ mod tests {
     fn tab(role: Role, is_imposed: bool) -> Tab {
         let session = SessionInfo {
             id: "a".parse().expect("an id"),
-            title: String::new(),
-            command: Vec::new(),
-            cols: 80,
-            rows: 24,
-            created: 0,
-            viewers: 1,
-            exit: None,
             role,
-            sizing: Sizing::Primary,
-            flow: Flow::Auto,
+            command: Vec::new(),
+            spec: SessionSpec::default(),
+            state: SessionState::default(),
         };
         Tab { imposed_size: is_imposed.then_some(Winsize::cells(160, 50)), ..Tab::from(session) }
     }

@@ -6,7 +6,6 @@ use limpet_output_log::Position;
 use limpet_screen::{Screen, Text};
 use limpet_shared::Winsize;
 use limpet_sys::background;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{FramedSnapshot, SLICE_STEPS, blocking, snapshot_frames::framed_snapshot};
 
@@ -16,19 +15,11 @@ pub(in super::super) struct FinalScreen {
     screen: Screen,
     size: Winsize,
     end: Position,
-    /// Held while a snapshot is made, so that there is one at a time.
-    turn: Semaphore,
 }
 
 impl FinalScreen {
     pub(super) fn new(screen: Screen, (size, end): (Winsize, Position)) -> Self {
-        Self { screen, size, end, turn: Semaphore::new(1) }
-    }
-
-    /// Waits until nobody else has a snapshot made. Never returns `None`, since the
-    /// semaphore stays open.
-    pub(in super::super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.turn.acquire().await.ok()
+        Self { screen, size, end }
     }
 
     pub(in super::super) async fn snapshot_frames(self: Arc<Self>, history: usize) -> FramedSnapshot {

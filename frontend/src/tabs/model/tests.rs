@@ -1,4 +1,6 @@
-use limpet_shared::{ExitStatus, Flow, Role, SessionId, Sizing, Winsize, api::SessionInfo};
+use limpet_shared::{
+    ExitStatus, Role, SessionId, SessionSpec, SessionState, Sizing, Winsize, api::SessionInfo,
+};
 use proptest::prelude::*;
 
 use super::{Arrangement, Mark, Side, Tab, TabKind, TabList};
@@ -7,16 +9,10 @@ use crate::viewers::ViewerList;
 fn session(id: &str) -> SessionInfo {
     SessionInfo {
         id: id.parse().expect("an id"),
-        title: id.to_uppercase(),
-        command: vec!["sh".to_owned()],
-        cols: 80,
-        rows: 24,
-        created: 0,
-        viewers: 0,
-        exit: None,
         role: Role::Owner,
-        sizing: Sizing::Primary,
-        flow: Flow::Auto,
+        command: vec!["sh".to_owned()],
+        spec: SessionSpec::default(),
+        state: SessionState { label: id.to_uppercase(), ..SessionState::default() },
     }
 }
 
@@ -179,7 +175,8 @@ fn a_session_that_could_not_be_closed_comes_back() {
 #[test]
 fn merging_takes_over_titles_and_exits() {
     let mut list = list("a");
-    let ended = SessionInfo { title: "x".to_owned(), exit: Some(ExitStatus::Signal(9)), ..session("a") };
+    let mut ended = session("a");
+    (ended.state.label, ended.state.exit) = ("x".to_owned(), Some(ExitStatus::Signal(9)));
     list.merge(vec![ended], &[kind("a")]);
     let tab = list.active().expect("a tab");
     assert_eq!((tab.title.as_str(), tab.exit), ("x", Some(ExitStatus::Signal(9))));
@@ -246,7 +243,8 @@ fn what_the_server_lists_leaves_alone_what_the_connection_told() {
     let mut tabs = list("a");
     tabs.set_viewers(&kind("a"), ViewerList { count: 2, list: Vec::new() });
     tabs.set_imposed_size(&kind("a"), Some(Winsize::cells(160, 50)));
-    tabs.merge_session(SessionInfo { role: Role::Reader, sizing: Sizing::Fixed, ..session("a") });
+    let spec = SessionSpec { sizing: Sizing::Fixed, ..SessionSpec::default() };
+    tabs.merge_session(SessionInfo { role: Role::Reader, spec, ..session("a") });
     let tab = tabs.active().expect("a tab");
     assert_eq!((tab.role, tab.sizing, tab.viewers.count), (Role::Reader, Sizing::Fixed, 2));
     assert_eq!(tab.imposed_size, Some(Winsize::cells(160, 50)));

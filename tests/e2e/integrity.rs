@@ -13,8 +13,8 @@ pub(crate) fn numbered(last: u32) -> String {
     (1..=last).map(|n| format!("line {n}\r\n")).collect::<Vec<_>>().concat()
 }
 
-/// Follows a session until the exit arrives, over connections that break. Returns all output and the
-/// exit status.
+/// Follows a session until the exit arrives, over connections that break. Returns all output and
+/// the exit status.
 pub(crate) async fn follow(
     address: &str,
     session: &SessionId,

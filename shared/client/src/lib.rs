@@ -1,4 +1,4 @@
-//! The core of every client of limpet: when to connect, resume, acknowledge, send again and give up.
+//! The core of every client of limpet: when to connect, resume, acknowledge and send again.
 //!
 //! It does no I/O and reads no clock. A program around it reports [`Event`]s, each with the
 //! [`Moment`] at which it happened, and carries out the [`Effect`]s that follow. Page, tests and
@@ -6,7 +6,8 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`machine`] | the decisions; [`event`] has what goes in and comes out, [`phase`] the state that users see |
+//! | [`machine`] | the decisions |
+//! | [`event`], [`phase`] | events and effects, and the state that users see |
 //! | [`viewer`] | the viewer that a connection is for, and its `hello` |
 //! | [`inflow`] | the position in the output, and the acknowledgement of rendered output |
 //! | [`outbox`] | the input that is not yet acknowledged; [`keys`] counts the keys in it |

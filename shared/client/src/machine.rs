@@ -33,8 +33,8 @@ const CONNECT_TIMEOUT_MS: f64 = 10_000.0;
 /// Age below which a pending socket is not replaced when the client wakes up, in milliseconds.
 const MIN_REOPEN_AGE_MS: f64 = 1_000.0;
 
-/// Number of sockets in a row that fail to open before something between client and server is assumed
-/// to block `WebSocket`s. A single one may be cut off while the server is being replaced.
+/// Number of sockets in a row that fail to open before something between client and server is
+/// assumed to block `WebSocket`s. A single one may be cut off while the server is being replaced.
 const BLOCKED_AFTER_FAILURES: u32 = 2;
 
 /// Minimum count of failed attempts after limpet has announced that it was stopped, so that the

@@ -27,8 +27,8 @@ pub(crate) trait Protocol: Send {
     /// Returns a message that types these bytes.
     fn input(&mut self, bytes: &[u8]) -> (Opcode, Vec<u8>);
 
-    /// Returns the acknowledgement to send once everything that was handed out is processed, if any.
-    /// `is_idle` is true if no further message waits.
+    /// Returns the acknowledgement to send once everything that was handed out is processed, if
+    /// any. `is_idle` is true if no further message waits.
     fn acknowledgement(&mut self, _is_idle: bool) -> Option<(Opcode, Vec<u8>)> {
         None
     }

@@ -11,11 +11,10 @@ use std::{
     time::Duration,
 };
 
+use limpet_keeper::runtime_dirs;
 use nix::unistd::getppid;
 use tempfile::{Builder, NamedTempFile};
 use tokio::time::sleep;
-
-use crate::keeper::runtime_dirs;
 
 /// Time that a browser has to start and read the file.
 const REDIRECT_FILE_LIFETIME: Duration = Duration::from_mins(1);

@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use limpet_pty::check_enterable;
 use limpet_shared::{Flow, Sizing};
 
 pub use self::{
@@ -30,7 +31,6 @@ pub use self::{
 };
 use crate::{
     descriptor_budget::DescriptorBudget,
-    pty::check_enterable,
     session::{self, SessionSaver},
     session_files::{StateDir, StateError},
 };

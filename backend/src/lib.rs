@@ -1,40 +1,34 @@
 //! limpet's server: any terminal program in a browser, and a grip on it.
 //!
-//! The modules, from the terminal outwards; each knows only those before it.
+//! The terminal, its output, its screen and the keeper are crates of their own, below this one:
+//! `limpet-pty`, `limpet-output-log`, `limpet-screen` and `limpet-keeper`, all above `limpet-sys`.
 //!
-//! * [`pty`]: the single-owner guard of a pty, and how programs are started on one.
-//! * [`output_log`]: a program's output at absolute offsets, with any number of cursors.
-//! * [`keeper`]: the process that preserves sessions when the server is killed or replaced.
+//! The modules, from the session outwards; each knows only those before it.
+//!
 //! * `session_files`: files on disk from which sessions are started again after a reboot.
 //! * [`session`]: one program, its actor, and the registry of all sessions.
 //! * [`attachment`]: one viewer of one session, over one WebSocket.
-//! * [`config`], [`auth`], [`trust`]: the server's configuration, access control, and checks of who
-//!   could have changed a file.
+//! * [`config`], [`auth`]: the server's configuration and access control.
 //! * [`web`]: HTTP, from the accepted connection to the page's files.
-//! * [`runtimes`]: the runtimes that everything runs on; `background` runs blocking work.
+//! * [`runtimes`]: the runtimes that everything runs on.
 //! * [`descriptor_budget`]: how many sessions and connections the available descriptors allow;
-//!   `slots` tracks who uses them, `exhausted` describes what has run out, and `token_bucket`
-//!   limits rates.
+//!   `slots` tracks who uses them, and `token_bucket` limits rates.
 //! * [`shutdown`]: the end of the server, as its viewers learn of it.
 //! * [`serve`]: the whole server; [`access_urls`], [`browser`] and [`logging`] speak to the person
 //!   who started it.
 
+#![forbid(unsafe_code)]
+
 pub mod access_urls;
 pub mod attachment;
 pub mod auth;
-mod background;
 pub mod browser;
 pub mod config;
 pub mod descriptor_budget;
-mod exhausted;
 #[cfg(test)]
 mod future_size;
-pub mod keeper;
 pub mod logging;
 mod network;
-pub mod output_log;
-pub mod pty;
-pub mod random;
 pub mod runtimes;
 pub mod serve;
 pub mod session;
@@ -42,5 +36,4 @@ mod session_files;
 pub mod shutdown;
 mod slots;
 mod token_bucket;
-pub mod trust;
 pub mod web;

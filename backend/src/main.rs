@@ -1,13 +1,15 @@
 //! The `limpet` command.
 
+#![forbid(unsafe_code)]
+
 use std::{os::fd::OwnedFd, process::ExitCode};
 
 use limpet::{
     access_urls::AccessUrls,
     config::{Args, Command, ConfigError, LinkArgs},
-    keeper::{self, Launch},
     logging, serve,
 };
+use limpet_keeper::{self as keeper, Launch};
 
 /// Exit code for errors and for lost sessions.
 const FAILURE_EXIT_CODE: u8 = 1;

@@ -14,6 +14,11 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use limpet_keeper::{
+    self as keeper, KeeperClient, KeeperConnection, Launch, OrphanedSession, PredecessorState,
+};
+use limpet_pty::{Login, Program};
+use limpet_sys::background;
 use nix::unistd::{Pid, getppid};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -26,10 +31,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     access_urls::AccessUrls,
     auth::{self, Auth, SignInFile},
-    background, browser,
+    browser,
     config::{Args, BasePath, Config, Token},
-    keeper::{self, KeeperClient, KeeperConnection, Launch, OrphanedSession, PredecessorState},
-    pty::{Login, Program},
     runtimes::{Runtimes, Threads},
     session::{SessionSaver, Sessions, SpawnDefaults},
     shutdown::{Shutdown, ShutdownReason},

@@ -45,7 +45,7 @@ mod viewers;
 
 pub use self::{
     attach::{AttachmentStart, ResetSnapshot, max_snapshot_rows},
-    flow::HIGH_WATERMARK,
+    flow::{Claim, FlowClass, HIGH_WATERMARK, LogReader, Rank},
     grant::GrantId,
     guest_snapshots::SnapshotFrames,
     handle::{Attachment, SessionHandle, TooManyAttaches},

@@ -14,14 +14,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use limpet_keeper::ProgramSpec;
 use limpet_shared::{Flow, SessionId, Sizing, Winsize};
+use limpet_sys::trust::{self, TrustError};
 use nix::libc::O_NOFOLLOW;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    keeper,
-    trust::{self, TrustError},
-};
 
 /// Extension of sessions' files.
 const SESSION_EXTENSION: &str = "session";
@@ -51,7 +48,7 @@ pub(crate) struct StateDir {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SavedSession {
     /// The program, and the directory that its predecessor was in.
-    pub(crate) program: keeper::ProgramSpec,
+    pub(crate) program: ProgramSpec,
     /// Milliseconds since the Unix epoch.
     pub(crate) created: u64,
     /// The name that a user gave to the session.

@@ -28,6 +28,8 @@
 //! * [`error`]: error and close codes; [`limits`]: every cap of the protocol.
 //! * [`theme`]: the colours of a terminal.
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 pub mod error;
 pub mod exit;

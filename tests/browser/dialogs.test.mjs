@@ -43,7 +43,7 @@ pageTest("a rule that could not be set says so below it, and shows the one that 
   await terminal.command("Share");
   const dialog = page.getByRole("dialog", { name: "Share" });
   const sizing = dialog.getByLabel("Terminal size follows");
-  const problem = dialog.getByRole("alert").getByText(/This was not changed. Cannot reach limpet/);
+  const problem = dialog.getByRole("alert").getByText(/Not changed. Cannot reach limpet/);
   await sizing.selectOption({ label: "The smallest window" });
   await problem.waitFor();
   await world.screenshot(page, "share-problem");

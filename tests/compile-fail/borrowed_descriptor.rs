@@ -4,6 +4,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 fn main() {}
 
-fn borrowed(pty: &limpet::pty::Pty) -> BorrowedFd<'_> {
+fn borrowed(pty: &limpet_pty::Pty) -> BorrowedFd<'_> {
     pty.as_fd()
 }

@@ -2,6 +2,6 @@
 
 fn main() {}
 
-fn twice(child: limpet::keeper::Child) -> (limpet::keeper::Child, limpet::keeper::Child) {
+fn twice(child: limpet_keeper::Child) -> (limpet_keeper::Child, limpet_keeper::Child) {
     (child.clone(), child)
 }

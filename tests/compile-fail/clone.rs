@@ -2,6 +2,6 @@
 
 fn main() {}
 
-fn twice(pty: limpet::pty::Pty) -> (limpet::pty::Pty, limpet::pty::Pty) {
+fn twice(pty: limpet_pty::Pty) -> (limpet_pty::Pty, limpet_pty::Pty) {
     (pty.clone(), pty)
 }

@@ -4,6 +4,6 @@ use std::os::fd::{IntoRawFd, RawFd};
 
 fn main() {}
 
-fn number(pty: limpet::pty::Pty) -> RawFd {
+fn number(pty: limpet_pty::Pty) -> RawFd {
     pty.into_raw_fd()
 }

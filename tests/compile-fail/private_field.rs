@@ -2,6 +2,6 @@
 
 fn main() {}
 
-fn inside(pty: limpet::pty::Pty) {
+fn inside(pty: limpet_pty::Pty) {
     drop(pty.master);
 }

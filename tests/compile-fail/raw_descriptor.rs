@@ -4,6 +4,6 @@ use std::os::fd::{AsRawFd, RawFd};
 
 fn main() {}
 
-fn number(pty: &limpet::pty::Pty) -> RawFd {
+fn number(pty: &limpet_pty::Pty) -> RawFd {
     pty.as_raw_fd()
 }

@@ -2,7 +2,7 @@
 
 fn main() {}
 
-fn twice(child: limpet::keeper::Child) {
+fn twice(child: limpet_keeper::Child) {
     let _ = child.reap();
     let _ = child.reap();
 }

@@ -2,7 +2,7 @@
 
 fn main() {}
 
-fn late(pty: limpet::pty::Pty) {
+fn late(pty: limpet_pty::Pty) {
     drop(pty);
     let _ = pty.read(&mut []);
 }

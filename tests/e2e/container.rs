@@ -67,7 +67,7 @@ async fn what_cannot_be_written_to_is_said() {
         .await;
     drop(server);
     for (args, reason) in [
-        (["--token-file", "/no/token"], "it could not be made: Read-only file system"),
+        (["--token-file", "/no/token"], "could not be created: Read-only file system"),
         (["--state-dir", "/no/state"], "Read-only file system"),
     ] {
         let [program, rest @ ..] = container::WRAPPER;

@@ -78,7 +78,7 @@ async fn a_token_file_is_made_and_kept_secret() {
         let ready: Value = serde_json::from_str(&limpet.first_line).unwrap();
         assert_eq!(ready["token"], fs::read_to_string(&path).unwrap().trim());
         links.push(ready["token"].clone());
-        assert_eq!(limpet.end().contains(&format!("made {}", path.display())), is_first);
+        assert_eq!(limpet.end().contains(&format!("created {}", path.display())), is_first);
     }
     assert_eq!(links[0], links[1], "the same link every time");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use limpet::keeper::KeeperClient;
+use limpet_keeper::KeeperClient;
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,

@@ -10,10 +10,8 @@ use std::{
     sync::Arc,
 };
 
-use limpet::{
-    keeper::{KeeperClient, ProgramHandles},
-    pty::{EndMode, Program, Pty, Read},
-};
+use limpet_keeper::{KeeperClient, ProgramHandles};
+use limpet_pty::{EndMode, Program, Pty, Read};
 use limpet_shared::{SessionId, Winsize};
 use nix::unistd;
 use tokio::{
@@ -42,7 +40,7 @@ impl Ending {
 /// closed.
 pub(crate) async fn run_session(keeper: KeeperClient, ending: Ending) {
     let program = Program::new("sh".into(), ["-c", "echo ready; read line"].map(Into::into).to_vec());
-    let name = SessionId::from_random(limpet::random::bytes());
+    let name = SessionId::from_random(limpet_sys::random::bytes());
     let resources = keeper.start(&name, &program, Winsize::default(), 0, String::new()).await.unwrap();
     let ProgramHandles { program, pipe } = resources.program.unwrap();
     let (pty, child) = program.watch().unwrap();

@@ -185,11 +185,15 @@ fn deny(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn unit(workspace: &Workspace, filter: Filter<'_>) -> anyhow::Result<()> {
-    for mut cargo in [
-        workspace.cargo(["test", "--workspace", "--exclude", "limpet"]),
-        workspace.cargo(["test", "--package", "limpet", "--lib", "--bins"]),
-        workspace.cargo(["test", "--package", "limpet", "--doc"]),
-    ] {
+    // The tests of these two packages in `tests/` are the step `e2e`.
+    let both = ["test", "--package", "limpet", "--package", "limpet-keeper"];
+    let mut inside = workspace.cargo(both);
+    inside.args(["--lib", "--bins"]);
+    let mut examples = workspace.cargo(both);
+    examples.arg("--doc");
+    let mut others = workspace.cargo(["test", "--workspace", "--exclude", "limpet"]);
+    others.args(["--exclude", "limpet-keeper"]);
+    for mut cargo in [others, inside, examples] {
         cargo.args(filter);
         shell::run(cargo)?;
     }
@@ -205,7 +209,8 @@ fn wasm(workspace: &Workspace, filter: Filter<'_>) -> anyhow::Result<()> {
 }
 
 fn e2e(workspace: &Workspace, filter: Filter<'_>) -> anyhow::Result<()> {
-    let mut cargo = workspace.cargo(["test", "--package", "limpet", "--test", "*"]);
+    let mut cargo =
+        workspace.cargo(["test", "--package", "limpet", "--package", "limpet-keeper", "--test", "*"]);
     cargo.args(filter);
     shell::run(cargo)?;
     if filter.is_some() {

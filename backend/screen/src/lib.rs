@@ -9,6 +9,8 @@
 //!   them.
 //! * [`buffer`] is a grid of [`row`]s with its [`scrollback`]; [`reflow`] changes its size.
 
+#![forbid(unsafe_code)]
+
 mod answers;
 mod buffer;
 mod charset;

@@ -5,6 +5,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::SinkExt;
+use limpet_output_log::Next;
 use limpet_shared::{
     ExitStatus, Flow, Follow, Header, InputOffset, OutputOffset, ServerMessage, Welcome, Winsize,
     limits::{DEFAULT_WINDOW_BYTES, MAX_FRAME_PAYLOAD_BYTES, MAX_WINDOW_BYTES},
@@ -18,11 +19,9 @@ use super::{
     AttachmentShared, EndReason, Reply, Sink, coalescing_timer::CoalescingTimer, last_sent::LastSent,
     send_window::SendWindow, snapshot_budget::SnapshotBudget, snapshot_pacer::SnapshotPacer, text,
 };
-use crate::{
-    output_log::{FlowClass, LogReader, Next},
-    session::{
-        Attachment, AttachmentStart, HIGH_WATERMARK, InputProgress, ResetSnapshot, Status, max_snapshot_rows,
-    },
+use crate::session::{
+    Attachment, AttachmentStart, Claim, FlowClass, HIGH_WATERMARK, InputProgress, LogReader, ResetSnapshot,
+    Status, max_snapshot_rows,
 };
 
 /// Number of data frames that are sent before anything else is checked again.
@@ -273,12 +272,17 @@ impl<'a> Sender<'a> {
         self.snapshot_pacer.on_rendered(rendered);
         self.snapshot_budget.on_rendered(rendered);
         self.send_window.on_rendered(rendered, Instant::now());
-        self.output.set_flow_class(self.flow_class());
+        self.update_flow_class(&self.output);
     }
 
     /// Reports whether the viewer is to get all of the output.
     fn follows_all(&self) -> bool {
         self.follow == Follow::All || self.status.borrow().flow == Flow::Hold
+    }
+
+    fn update_flow_class(&self, output: &LogReader) {
+        let class = self.flow_class();
+        output.relabel(|claim, _, _| claim.set_class(class));
     }
 
     /// Returns whether the program has to wait for this viewer. It does not wait for one that would
@@ -332,7 +336,7 @@ impl<'a> Sender<'a> {
                     let all = max_snapshot_rows(self.follow, self.attachment.role());
                     let history = if self.follow == Follow::All { all } else { CATCH_UP_SNAPSHOT_ROWS };
                     Box::pin(self.send_new_snapshot(history, sink)).await?;
-                    self.output.demote();
+                    self.output.relabel(Claim::demote);
                     break;
                 }
                 Next::Empty => break,
@@ -345,7 +349,7 @@ impl<'a> Sender<'a> {
     async fn send_new_snapshot(&mut self, history: usize, sink: &mut Sink) -> Result<(), axum::Error> {
         let (snapshot, output) = self.attachment.snapshot(history, self.output.cursor()).await;
         if snapshot.frames.is_some() {
-            output.set_flow_class(self.flow_class());
+            self.update_flow_class(&output);
             self.output = output;
             self.live_from = self.live_from.max(self.output.cursor());
         }

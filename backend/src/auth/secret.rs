@@ -3,11 +3,10 @@
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use limpet_sys::random;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
-
-use crate::random;
 
 /// A secret of 256 random bits, as text. It never shows up in logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -167,7 +167,7 @@ fn repetition_len(text: &str, at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random;
+    use limpet_sys::random;
 
     #[test]
     fn what_people_type_without_thinking_is_weak() {

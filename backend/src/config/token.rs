@@ -8,11 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::strength;
-use crate::{
+use limpet_sys::{
     random,
     trust::{self, TrustError},
 };
+
+use super::strength;
 
 /// Maximum number of bytes that are read from a token file.
 const MAX_FILE_BYTES: u64 = 4096;

@@ -2,6 +2,8 @@
 
 use std::{future::ready, mem, pin::pin, time::Duration};
 
+use limpet_keeper::Child;
+use limpet_pty::{EndMode, Pty};
 use limpet_shared::{ExitStatus, Hello, Role, Sizing, ViewerId, Winsize};
 use nix::libc::SIGKILL;
 use tokio::{
@@ -9,14 +11,13 @@ use tokio::{
     task,
     time::{Instant, sleep_until},
 };
-
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AttachingViewer, Attachment, AttachmentStart, SessionHandle,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::Display,
-    flow::Flow,
+    flow::{Claim, Flow, FlowClass, LogWriter},
     handoff::Handoff,
     input::Input,
     output::OutputReader,
@@ -25,12 +26,7 @@ use super::{
     size_changes::SizeChanges,
     status_publisher::StatusPublisher,
 };
-use crate::{
-    keeper::Child,
-    output_log::{FlowClass, LogWriter},
-    pty::{EndMode, Pty},
-    token_bucket::TokenBucket,
-};
+use crate::token_bucket::TokenBucket;
 
 /// Time without output from the terminal after which its screen follows by itself. During a flood
 /// that pause never comes, and most of the flood is left out later.
@@ -339,7 +335,7 @@ impl Actor {
                 let make_snapshot = async |rows| self.display.snapshot_frames(rows).await;
                 let snapshot =
                     ViewerSnapshot::make(&shared.guest_snapshots, rank, history, make_snapshot).await;
-                let output = shared.log.reader(snapshot.position, rank, FlowClass::Unpaced);
+                let output = shared.log.reader(snapshot.position, Claim::new(rank, FlowClass::Unpaced));
                 self.publish_screen_results();
                 drop(reply.send((snapshot, output)));
             }

@@ -1,13 +1,15 @@
 //! The beginning of an attachment: the output that the viewer lacks, or a snapshot.
 
+use limpet_output_log::Position;
 use limpet_shared::{Follow, Header, Hello, OutputOffset, Role, Welcome, Winsize};
 use tokio::sync::watch;
 
 use super::{
-    Attachment, InputProgress, SessionHandle, SnapshotFrames, Status, display::FramedSnapshot,
+    Attachment, InputProgress, SessionHandle, SnapshotFrames, Status,
+    display::FramedSnapshot,
+    flow::{Claim, FlowClass, LogReader, Rank},
     guest_snapshots::GuestSnapshots,
 };
-use crate::output_log::{FlowClass, LogReader, Position, Rank};
 
 /// Rows of scrollback in a snapshot for a viewer that follows the newest output or is read-only. It
 /// can ask for the others.
@@ -160,7 +162,7 @@ pub(super) async fn start_attachment(
     };
     // At first the program waits for any viewer with the right to type: its speed is not known yet.
     let class = if role.may_write() { FlowClass::Fastest } else { FlowClass::Unpaced };
-    let output = shared.log.reader(position, attachment.rank(), class);
+    let output = shared.log.reader(position, Claim::new(attachment.rank(), class));
     AttachmentStart { welcome, snapshot, output, input, status }
 }
 

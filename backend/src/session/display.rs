@@ -14,18 +14,17 @@ mod snapshot_frames;
 
 use std::{mem, panic::resume_unwind};
 
+use limpet_output_log::{self as output_log, Position};
 use limpet_screen::{Screen, StaleModes, Text};
 use limpet_shared::{OutputOffset, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES, theme::Colours};
+use limpet_sys::background;
 
 use self::{backlog::ScreenBacklog, snapshot_frames::framed_snapshot};
 pub(super) use self::{last::FinalScreen, snapshot_frames::FramedSnapshot};
 use super::{
+    flow::Log,
     own_output,
     parse_guard::{ParseGuard, ParsePolicy},
-};
-use crate::{
-    background,
-    output_log::{self, Log, Position},
 };
 
 /// Maximum output that may wait to be parsed, in bytes.

@@ -12,8 +12,7 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::display::FramedSnapshot;
-use crate::output_log::Rank;
+use super::{display::FramedSnapshot, flow::Rank};
 
 /// Bytes of large snapshots above which a session's guests get no further ones until
 /// some are received.
@@ -96,10 +95,10 @@ impl Drop for SnapshotReservation {
 
 #[cfg(test)]
 mod tests {
+    use limpet_output_log::Position;
     use limpet_shared::Winsize;
 
     use super::*;
-    use crate::output_log::Position;
 
     fn framed(bytes: usize) -> FramedSnapshot {
         let frames = vec![Bytes::from(vec![0; bytes])];

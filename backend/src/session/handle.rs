@@ -9,12 +9,16 @@ use std::{
 };
 
 use bytes::Bytes;
+use limpet_keeper::ProcessInspector;
+use limpet_output_log::Position;
+use limpet_pty::{EndMode, Program, RunningPrograms};
 use limpet_screen::Text;
 use limpet_shared::{
     Epoch, ExitStatus, Hello, OutputOffset, Role, SessionId, ViewerId, Winsize, WinsizeError,
     api::{self, ScreenCursor, SessionDetails, SessionInfo, UpdateSession},
     theme::Colours,
 };
+use limpet_sys::background;
 use tokio::{
     sync::{Notify, SemaphorePermit, mpsc, oneshot, watch},
     time::Instant,
@@ -24,20 +28,13 @@ use super::{
     AttachingViewer, AttachmentId, AttachmentStart, GrantId, ResetSnapshot, Status,
     attach::{ResumePoint, ViewerSnapshot, start_attachment},
     display::{FinalScreen, FramedSnapshot},
+    flow::{Claim, FlowClass, Log, LogReader, Rank},
     guest_snapshots::GuestSnapshots,
     handoff::HandoffRecord,
     own_output::Purpose,
     request::{AttachRequest, Request, TypedInput},
 };
-use crate::{
-    background,
-    keeper::ProcessInspector,
-    output_log::{FlowClass, Log, LogReader, Position, Rank},
-    pty::{EndMode, Program, RunningPrograms},
-    runtimes::Placement,
-    session_files::SavedSession,
-    token_bucket::KeyedBuckets,
-};
+use crate::{runtimes::Placement, session_files::SavedSession, token_bucket::KeyedBuckets};
 
 /// Number of times per second that viewers with one guests' grant may attach to a
 /// session in the long run.
@@ -435,7 +432,7 @@ impl Attachment {
             snapshot
         } else {
             let snapshot = self.session.final_snapshot(history, rank).await;
-            let output = self.session.0.log.reader(snapshot.position, rank, FlowClass::Unpaced);
+            let output = self.session.0.log.reader(snapshot.position, Claim::new(rank, FlowClass::Unpaced));
             (snapshot, output)
         };
         let skipped = snapshot.position.output.since(received);

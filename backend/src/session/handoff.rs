@@ -8,17 +8,15 @@ use std::{
     time::Duration,
 };
 
+use limpet_keeper::{KeeperClient, ProgramSpec};
+use limpet_output_log::{Position, SizeAt, Sizes};
+use limpet_pty::Program;
 use limpet_shared::{Epoch, Flow, OutputOffset, SessionId, Sizing, ViewerId, Winsize, theme::Colours};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{SessionHandle, Status, display::Display, parse_guard::ParsePolicy};
-use crate::{
-    keeper::{self, KeeperClient},
-    output_log::{Log, Position, SizeAt, Sizes},
-    pty::Program,
-    token_bucket::TokenBucket,
-};
+use super::{SessionHandle, Status, display::Display, flow::Log, parse_guard::ParsePolicy};
+use crate::token_bucket::TokenBucket;
 
 /// Number of size changes after which a new checkpoint is made. The next server has to
 /// repeat all changes since the checkpoint in order to wrap rows in the same way; the log
@@ -40,7 +38,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HandoffRecord {
     pub(super) epoch: Epoch,
-    pub(super) program: keeper::ProgramSpec,
+    pub(super) program: ProgramSpec,
     /// Milliseconds since the Unix epoch.
     pub(super) created: u64,
     /// The title that a user has given.
@@ -348,8 +346,9 @@ fn read(file: OwnedFd) -> std::io::Result<(CheckpointHeader, Vec<u8>)> {
 mod tests {
     use std::{io::Write, os::fd::AsFd};
 
+    use limpet_output_log as output_log;
+
     use super::*;
-    use crate::output_log;
 
     /// A record that the first version has written. It does not change when fields are added.
     const FIRST: &str = r#"{"epoch":"0123456789abcdef","program":{"file":"bash","argv0":"-bash","args":[],"cwd":null,"env":{}},"created":1790000000000,"title":"mine","sizing":"primary","flow":"auto","primary":"67e55044-10b1-426f-9247-bb680e5fe0c8","size_by":null,"colours":null,"sizes":[[0,{"cols":80,"rows":24}],[17,{"cols":100,"rows":30}]]}"#;

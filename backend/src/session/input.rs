@@ -378,11 +378,12 @@ impl ViewerInput {
 mod tests {
     use std::os::fd::{AsFd as _, BorrowedFd};
 
+    use limpet_output_log as output_log;
     use limpet_shared::Role;
+    use limpet_sys::pipe;
     use nix::unistd::read;
 
     use super::{super::grant::GrantId, *};
-    use crate::{keeper::pipe, output_log};
 
     fn viewer() -> ViewerId {
         ViewerId::from_random([7; 16])
@@ -390,8 +391,8 @@ mod tests {
 
     fn input() -> Input {
         let journal = InputJournal::open(
-            output_log::open(output_log::create_memory(0).unwrap().as_fd()).unwrap().2,
-            pipe().unwrap(),
+            output_log::open::<()>(output_log::create_memory(0).unwrap().as_fd()).unwrap().2,
+            pipe::create().unwrap(),
         );
         Input::new(journal.unwrap())
     }
@@ -600,11 +601,14 @@ mod tests {
 
     #[test]
     fn another_server_goes_on_where_one_was_killed() {
-        let (memory, pipe) = (output_log::create_memory(0).unwrap(), pipe().unwrap());
+        let (memory, pipe) = (output_log::create_memory(0).unwrap(), pipe::create().unwrap());
         let open = || {
             Input::new(
-                InputJournal::open(output_log::open(memory.as_fd()).unwrap().2, pipe.try_clone().unwrap())
-                    .unwrap(),
+                InputJournal::open(
+                    output_log::open::<()>(memory.as_fd()).unwrap().2,
+                    pipe.try_clone().unwrap(),
+                )
+                .unwrap(),
             )
         };
         let mut input = open();

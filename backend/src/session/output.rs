@@ -2,13 +2,11 @@
 
 use std::io;
 
+use limpet_pty::{Pty, Read};
 use limpet_shared::{Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
 use tokio::task;
 
-use crate::{
-    output_log::LogWriter,
-    pty::{Pty, Read},
-};
+use super::flow::LogWriter;
 
 /// Maximum length of one read of a pty, in bytes: the kernel hands its buffers over one by one.
 const MAX_READ_BYTES: usize = 4096;

@@ -12,12 +12,11 @@ use std::{
     time::Duration,
 };
 
+use limpet_keeper::KeeperClient;
 use limpet_shared::OutputOffset;
+use limpet_sys::clock::uptime;
 
-use crate::{
-    keeper::{KeeperClient, uptime},
-    output_log::Log,
-};
+use super::flow::Log;
 
 /// Number of servers that may die in one piece of output before the screen is given up.
 const MAX_DEATHS: u64 = 2;
@@ -197,8 +196,9 @@ pub(super) fn crash_if_told(output: &[u8]) {
 mod tests {
     use std::os::fd::{AsFd, OwnedFd};
 
+    use limpet_output_log as output_log;
+
     use super::*;
-    use crate::output_log;
 
     /// The policy of a server whose predecessor has crashed.
     const AFTER_CRASH: ParsePolicy = ParsePolicy { draws_screens: true, suspect_before: Duration::MAX };

@@ -5,10 +5,10 @@ use std::{
     path::{self, PathBuf},
 };
 
+use limpet_pty::{Login, Program, SpawnError};
 use limpet_shared::{Flow, Sizing, Winsize, WinsizeError, api::CreateSession};
 
 use super::{SessionHandle, start_directory::StartDirectory};
-use crate::pty::{Login, Program, SpawnError};
 
 /// Defaults for sessions whose request leaves something open.
 #[derive(Clone, Debug, Default)]

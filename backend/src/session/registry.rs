@@ -10,7 +10,11 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::join_all, stream};
+use limpet_keeper::{Child, KeeperClient, OrphanedSession, SessionHandles};
+use limpet_output_log::{self as output_log, Sizes};
+use limpet_pty::{EndMode, Program, Pty, SpawnError};
 use limpet_shared::{Epoch, Role, SessionId, api::CreateSession};
+use limpet_sys::{background, exhausted, random};
 use tokio::{
     runtime::Handle,
     sync::{Notify, mpsc, watch},
@@ -25,6 +29,7 @@ use super::{
     SessionHandle, Status,
     actor::Actor,
     display::Display,
+    flow::{Log, LogWriter},
     guest_snapshots::GuestSnapshots,
     handle::{SessionShared, attach_rate, now},
     handoff::{Handoff, HandoffRecord},
@@ -34,14 +39,7 @@ use super::{
     request::MAX_WAITING_REQUESTS,
     saving::SessionSaver,
 };
-use crate::{
-    background, exhausted,
-    keeper::{Child, KeeperClient, OrphanedSession, SessionHandles},
-    output_log::{self, Log, LogWriter, Sizes},
-    pty::{EndMode, Program, Pty, SpawnError},
-    random,
-    runtimes::{Placement, Runtimes},
-};
+use crate::runtimes::{Placement, Runtimes};
 
 /// Time to wait before the server tries again to take over sessions for which the system had no
 /// descriptors or memory.

@@ -1,16 +1,16 @@
 //! Requests to a session's actor.
 
 use bytes::Bytes;
+use limpet_pty::EndMode;
 use limpet_screen::Text;
 use limpet_shared::{Hello, ViewerId, Winsize, theme::Colours};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    AttachingViewer, Attachment, AttachmentId, AttachmentStart, attach::ViewerSnapshot, own_output::Purpose,
-};
-use crate::{
-    output_log::{LogReader, Rank},
-    pty::EndMode,
+    AttachingViewer, Attachment, AttachmentId, AttachmentStart,
+    attach::ViewerSnapshot,
+    flow::{LogReader, Rank},
+    own_output::Purpose,
 };
 
 /// Maximum number of requests that may wait for the actor. Further senders have to wait.

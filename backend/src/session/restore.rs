@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, io};
 
+use limpet_output_log as output_log;
+use limpet_pty::Program;
 use limpet_screen::Screen;
 use limpet_shared::{SessionId, Winsize};
+use limpet_sys::{background, exhausted};
 
 use super::{
     CreateError, Limits, SessionHandle, SessionSaver, Sessions,
@@ -11,7 +14,7 @@ use super::{
     plan::SessionPlan,
     start_directory::StartDirectory,
 };
-use crate::{background, exhausted, output_log, pty::Program, session_files::SavedSession};
+use crate::session_files::SavedSession;
 
 /// Divisor: earlier output may take the tail's size divided by this.
 const TAIL_DIVISOR: usize = 2;

@@ -6,16 +6,16 @@
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use limpet_shared::{ExitStatus, SessionId};
+use limpet_sys::{
+    background,
+    exhausted::{self, ResourceKind},
+};
 use nix::libc::{SIGHUP, SIGKILL, SIGTERM};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{SessionHandle, Sessions};
-use crate::{
-    background,
-    exhausted::{self, ResourceKind},
-    session_files::StateDir,
-};
+use crate::session_files::StateDir;
 
 /// Maximum delay between a change and its storage: changes of that time are lost if
 /// the machine crashes.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::pty::check_enterable;
+use limpet_pty::check_enterable;
 
 /// Suffix that proc(5) adds to the path of a removed directory.
 const DELETED: &str = " (deleted)";

@@ -6,7 +6,7 @@ use nix::libc::SIGKILL;
 use super::{SessionHandle, Status, display::Display, input::Input};
 
 /// Publishes a session's state, and its end even if the actor panics: the drop of its
-/// [`Child`](crate::keeper::Child) kills the program then.
+/// [`Child`](limpet_keeper::Child) kills the program then.
 #[derive(Debug)]
 pub(super) struct StatusPublisher {
     pub(super) session: SessionHandle,

@@ -10,6 +10,7 @@ use axum::{
     },
     response::{AppendHeaders, IntoResponse, Response},
 };
+use limpet_pty::EndMode;
 use limpet_shared::{
     ErrorCode, Role, SessionId, WinsizeError,
     api::{self, CreateSession, Health, SessionDetails, SessionInfo, UpdateSession},
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::{
     auth::{self, Access, Principal},
-    pty::EndMode,
     session::SessionHandle,
 };
 

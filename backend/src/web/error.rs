@@ -11,12 +11,12 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use limpet_pty::SpawnError;
 use limpet_shared::{ErrorCode, api::ApiError, limits::MAX_HTTP_BODY_BYTES};
 use tokio::time::sleep;
 
 use crate::{
     auth::Denied,
-    pty::SpawnError,
     session::{CreateError, TooManyAttaches},
 };
 

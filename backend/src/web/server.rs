@@ -13,6 +13,7 @@ use std::{
 use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use limpet_sys::exhausted::{self, ResourceKind};
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -27,7 +28,6 @@ use super::{
     pipeline,
     rebinding_stream::RebindingStream,
 };
-use crate::exhausted::{self, ResourceKind};
 
 /// Time limit for the arrival of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

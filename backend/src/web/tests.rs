@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, Request, StatusCode},
     response::Response,
 };
+use limpet_keeper::KeeperClient;
 use limpet_shared::{
     ErrorCode,
     api::{Access, ApiError, KEY_HEADER, SessionInfo},
@@ -17,7 +18,6 @@ use super::{App, pipeline};
 use crate::{
     auth::Auth,
     config::{Args, Config},
-    keeper::KeeperClient,
     runtimes::Runtimes,
     session::{Sessions, SpawnDefaults},
     shutdown::Shutdown,

@@ -82,7 +82,7 @@ fn Choice(
             let Err(error) = changed.await else { return };
             // The dialog may be closed by now. If it is open, it shows the rule in force and the
             // reason.
-            problem.try_set(Some(format!("Not changed: {error}")));
+            problem.try_set(Some(format!("Not changed. {error}")));
             if let (Some(Some(select)), Some(chosen)) =
                 (select.try_get_untracked(), chosen.try_get_untracked())
             {

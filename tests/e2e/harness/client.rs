@@ -76,7 +76,7 @@ impl Hello {
 
 /// Returns a new, random viewer id.
 pub(crate) fn viewer() -> ViewerId {
-    ViewerId::from_random(limpet::random::bytes())
+    ViewerId::from_random(limpet_sys::random::bytes())
 }
 
 /// An attachment as a client sees it.

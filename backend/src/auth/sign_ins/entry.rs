@@ -6,16 +6,14 @@ use limpet_shared::{
     SignInKey,
     api::{self, SignInPass},
 };
+use limpet_sys::random;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::SignedIn;
-use crate::{
-    auth::{
-        access::{Access, Credential, Pass},
-        secret::{Digest, Secret},
-    },
-    random,
+use crate::auth::{
+    access::{Access, Credential, Pass},
+    secret::{Digest, Secret},
 };
 
 /// Maximum number of sessions that one guest is signed in to.

@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, ops::Range};
 
+use limpet_output_log::{Position, SizeAt};
 use limpet_screen::PlainOutputScanner;
 use limpet_shared::{OutputOffset, Winsize};
 
-use crate::output_log::{Log, Position, SizeAt};
+use crate::session::flow::Log;
 
 /// Minimum length of plain output for which to check whether lines of it can be left out, in bytes.
 const MIN_SKIPPABLE_BYTES: u64 = 64 * 1024;

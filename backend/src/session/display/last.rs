@@ -2,12 +2,13 @@
 
 use std::{mem, sync::Arc};
 
+use limpet_output_log::Position;
 use limpet_screen::{Screen, Text};
 use limpet_shared::Winsize;
+use limpet_sys::background;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{FramedSnapshot, SLICE_STEPS, blocking, snapshot_frames::framed_snapshot};
-use crate::{background, output_log::Position};
 
 /// The final screen, which a session leaves to be looked at.
 #[derive(Debug)]

@@ -1,10 +1,9 @@
 //! A screen as snapshot frames.
 
 use bytes::Bytes;
+use limpet_output_log::Position;
 use limpet_screen::Screen;
 use limpet_shared::{Header, Kind, Winsize, limits::MAX_FRAME_PAYLOAD_BYTES};
-
-use crate::output_log::Position;
 
 /// A snapshot of a screen as frames.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 use std::{os::fd::AsFd, time::Duration};
 
 use super::*;
-use crate::output_log::{self, LogWriter};
+use crate::session::flow::LogWriter;
 
 struct Session(LogWriter, Display);
 

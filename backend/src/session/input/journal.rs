@@ -11,10 +11,10 @@ use std::{
     sync::atomic::Ordering::{Acquire, Release},
 };
 
+use limpet_output_log::{INPUT_WORDS, Words};
 use limpet_shared::{InputOffset, OutputOffset, ViewerId};
+use limpet_sys::pipe::pipe_len;
 use nix::unistd::{read, write};
-
-use crate::{output_log::memory::Words, pty::sys::pipe_len};
 
 /// Maximum amount of data in the pipe, in bytes: every pipe takes this much at once
 /// (`PIPE_BUF`, pipe(7)).
@@ -45,9 +45,7 @@ const WORDS_PER_SLOT: usize = 4;
 /// Number of slots, and so of viewers whose input is journalled.
 pub(super) const MAX_JOURNALLED_VIEWERS: usize = 256;
 
-const _: () = assert!(
-    FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= crate::output_log::memory::INPUT_WORDS
-);
+const _: () = assert!(FIRST_SLOT_WORD + MAX_JOURNALLED_VIEWERS * WORDS_PER_SLOT <= INPUT_WORDS);
 
 /// The pipe, and the journal of what was put into it.
 #[derive(Debug)]
@@ -227,11 +225,13 @@ fn decode_offset(word: u64) -> Option<OutputOffset> {
 
 #[cfg(test)]
 mod tests {
+    use limpet_output_log as output_log;
+    use limpet_sys::pipe;
+
     use super::*;
-    use crate::output_log;
 
     fn words(memory: &OwnedFd) -> Words {
-        output_log::open(memory.as_fd()).unwrap().2
+        output_log::open::<()>(memory.as_fd()).unwrap().2
     }
 
     fn viewer(number: u8) -> ViewerId {
@@ -240,7 +240,7 @@ mod tests {
 
     /// Returns a log's memory, and a pipe whose two ends are one descriptor.
     fn parts() -> (OwnedFd, OwnedFd) {
-        (output_log::create_memory(0).unwrap(), crate::keeper::pipe().unwrap())
+        (output_log::create_memory(0).unwrap(), pipe::create().unwrap())
     }
 
     fn take(journal: &mut InputJournal, most: usize) -> String {

@@ -143,7 +143,7 @@ impl ReaderPositions {
 }
 
 /// Stops trusting readers at or before this offset to keep up.
-fn leave_behind(log: &LogWriter, at: OutputOffset) {
+fn demote_readers(log: &LogWriter, at: OutputOffset) {
     log.with_readers(|mut readers| {
         let tail = readers.tail;
         let left_behind = readers.iter_mut().filter(|(position, _)| *position <= at);
@@ -212,7 +212,7 @@ impl Flow {
             positions.slowest = None;
         }
         let for_lagging = self.lagging.held_until(positions, now).unwrap_or_else(|TooSlow(at)| {
-            leave_behind(log, at);
+            demote_readers(log, at);
             None
         });
         for_fastest.or(for_lagging)

@@ -30,7 +30,7 @@ pub struct Received {
     pub len: usize,
     /// The descriptors that came with it, in the order in which they were sent.
     pub descriptors: VecDeque<OwnedFd>,
-    /// Whether some descriptors were lost because this process could not have more of them.
+    /// True if some descriptors were lost because this process could not have more of them.
     pub is_truncated: bool,
 }
 
@@ -82,7 +82,7 @@ pub fn receive(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<Received
     Ok(Received { len: len.cast_unsigned(), descriptors, is_truncated })
 }
 
-/// Whether the inherited descriptors have been taken.
+/// True if the inherited descriptors have been taken.
 static ARE_INHERITED_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Returns the descriptors that a service manager has passed to this process (`sd_listen_fds(3)`),

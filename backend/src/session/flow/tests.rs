@@ -14,7 +14,7 @@ fn all_at(end: usize, fastest: usize) -> ReaderPositions {
     ReaderPositions { end: at(end), tail: TAIL, fastest: Some(at(fastest)), slowest: None }
 }
 
-/// Returns the standing of a viewer that is `behind` bytes behind the end, beside
+/// Returns the positions of a viewer that is `behind` bytes behind the end, beside
 /// one that is there.
 fn one_behind(behind: usize) -> ReaderPositions {
     let end = at(1 << 30);

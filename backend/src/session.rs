@@ -17,9 +17,9 @@
 //! * [`ended`] owns what a session leaves when its program has ended.
 //! * [`handle`] is the interface to a session for everybody but the task that owns it, and
 //!   [`departures`] tells that task which attachments were dropped. [`status`] is the published
-//!   state, with the [`title`]; only [`status_publisher`] changes it. [`viewers`] knows the viewers and which of them is
-//!   primary, and [`grant`] the credentials that they came with. [`sizing`] decides whose window
-//!   gives the size, and [`size_changes`] when the terminal gets it.
+//!   state, with the [`title`]; only [`status_publisher`] changes it. [`viewers`] knows the viewers
+//!   and which of them is primary, and [`grant`] the credentials that they came with. [`sizing`]
+//!   decides whose window gives the size, and [`size_changes`] when the terminal gets it.
 
 mod actor;
 mod attach;

@@ -5,8 +5,8 @@
 //! order: the [`pipeline`], which checks for foreign hosts and origins ([`origin`]) and strips the
 //! base path ([`BasePath`](crate::config::BasePath)); the [`guard`], which demands credentials for
 //! everything below `api/` except `login` and `health`; and then [`api`], [`events`], [`sign_ins`],
-//! [`attach`] or the [`assets`] of the page. [`attach`] checks credentials itself, because a browser
-//! shows half of them later. [`health_check`] is the server's request to itself.
+//! [`attach`] or the [`assets`] of the page. [`attach`] checks credentials itself, because a
+//! browser shows half of them later. [`health_check`] is the server's request to itself.
 
 mod api;
 mod assets;

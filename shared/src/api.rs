@@ -49,10 +49,10 @@ pub struct SessionInfo {
     /// The program and its arguments. Only owners see them, since arguments may contain secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// What was decided about it.
+    /// Decisions about it.
     #[serde(flatten)]
     pub spec: SessionSpec,
-    /// What has become of it.
+    /// State that changes by itself.
     #[serde(flatten)]
     pub state: SessionState,
 }

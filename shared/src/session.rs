@@ -21,7 +21,8 @@ pub struct SessionSpec {
     pub flow: Flow,
 }
 
-/// A session's state: everything about it that changes by itself. The next server finds it out anew.
+/// A session's state: everything about it that changes by itself. The next server finds it out
+/// anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
     /// The text to show for the session: the title that the user gave it, else the one that the

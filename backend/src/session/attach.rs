@@ -192,7 +192,8 @@ impl ViewerSnapshot {
         Self { frames, size, position, omitted_rows }
     }
 
-    /// Returns an empty snapshot as of the log's end, which takes the place of a screen that is gone.
+    /// Returns an empty snapshot as of the log's end, which takes the place of a screen that is
+    /// gone.
     pub(super) fn empty(log: &Log) -> Self {
         let sizes = log.sizes();
         let position = Position { output: log.end(), resizes: sizes.count() };

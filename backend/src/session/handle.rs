@@ -69,7 +69,7 @@ pub(super) struct SessionShared {
     /// `None` once an earlier server has had the program reaped.
     pub(super) inspector: Option<ProcessInspector>,
     pub(super) log: Log,
-    /// What the session's task publishes.
+    /// Status that the session's task publishes.
     pub(super) status: watch::Receiver<Status>,
     pub(super) requests: mpsc::Sender<Box<Request>>,
     /// Attachments that the task has yet to remove.

@@ -430,8 +430,8 @@ impl Sessions {
         }
     }
 
-    /// Adds a listener to the feed. `last_id` is the id of the last event that it has received, if it
-    /// has been here before.
+    /// Adds a listener to the feed. `last_id` is the id of the last event that it has received, if
+    /// it has been here before.
     pub(crate) fn listen(&self, last_id: Option<&str>) -> Listener {
         self.0.feed.listen(self, last_id)
     }

@@ -61,6 +61,6 @@ pub(super) struct TypedInput {
     pub(super) bytes: Bytes,
 }
 
-/// The session's end of the channel. It has memory for 32 requests from the start, for each session,
-/// so its items are boxed.
+/// The session's end of the channel. It has memory for 32 requests from the start, for each
+/// session, so its items are boxed.
 pub(super) type Requests = mpsc::Receiver<Box<Request>>;

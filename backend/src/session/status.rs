@@ -18,7 +18,7 @@ pub struct Status {
     pub size: Winsize,
     /// The viewer whose window gives that size, if it is a single one's.
     pub(super) size_by: Option<ViewerId>,
-    /// What was decided about the session.
+    /// Decisions about the session.
     pub spec: SessionSpec,
     /// The program's exit status, once it has ended and all its output is in the log.
     pub exit: Option<ExitStatus>,

@@ -25,7 +25,7 @@ pub(crate) struct CoreClient {
     socket: Option<WebSocketStream<TcpStream>>,
     start: Instant,
     timer: Option<Instant>,
-    /// Whether the next attempt is due later. Tests make it at once, as a user may.
+    /// True if the next attempt is due later. Tests make it at once, as a user may.
     is_waiting: bool,
     /// All output so far, unless the test has taken it.
     pub(crate) output: Vec<u8>,

@@ -8,7 +8,7 @@ use super::within;
 /// A stream of server-sent events, and the list of sessions that results from them.
 pub(crate) struct EventStream {
     response: Response,
-    /// What has arrived and is no complete event yet.
+    /// Bytes that have arrived and are no complete event yet.
     bytes: Vec<u8>,
     /// The id of the last event.
     pub(crate) last_id: Option<String>,
@@ -18,7 +18,8 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
-    /// Sends a request for the feed. `last_id` is the id of the last event that was received before.
+    /// Sends a request for the feed. `last_id` is the id of the last event that was received
+    /// before.
     pub(crate) async fn open(request: RequestBuilder, last_id: Option<&str>) -> Self {
         let request = last_id.into_iter().fold(request, |request, id| request.header("last-event-id", id));
         let response = request.send().await.unwrap();

@@ -57,7 +57,7 @@ pub(super) struct Event {
 enum Content {
     /// The session, as an owner sees it.
     Created(Arc<SessionInfo>),
-    /// What has changed for owners, and for guests if they may see any of it.
+    /// The change as owners see it, and as guests do if they may see any of it.
     Changed {
         for_owners: String,
         for_guests: Option<String>,

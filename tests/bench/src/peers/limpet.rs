@@ -67,7 +67,7 @@ impl Client {
     }
 }
 
-/// One attachment. It acknowledges output as the page does. It sends no input again, because a
+/// An attachment. It acknowledges output as the page does. It sends no input again, because a
 /// measurement ends with its connection.
 pub(super) struct Limpet {
     viewer: Viewer,

@@ -111,6 +111,8 @@ fn fields_of(session: &SessionInfo) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::{ExitStatus, Role, SessionSpec, SessionState, Sizing};
 
@@ -148,7 +150,7 @@ mod tests {
         };
         let (mut sessions, one) = (Vec::new(), session());
         apply(&mut sessions, "snapshot", &serde_json::to_string(&[&one]).unwrap());
-        assert_eq!(sessions, [one.clone()]);
+        assert_eq!(sessions, slice::from_ref(&one));
         apply(&mut sessions, "changed", r#"{"id":"a","sizing":"fixed","cols":100,"unknown":1}"#);
         assert_eq!((sessions[0].spec.sizing, sessions[0].state.cols), (Sizing::Fixed, 100));
         apply(&mut sessions, "ended", r#"{"id":"a","exit":{"code":3}}"#);

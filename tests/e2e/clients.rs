@@ -27,7 +27,7 @@ async fn start_session(server: &Server, seed: u64) -> (FlakyProxy, String) {
 /// Checks that all output of the command has arrived once and in order.
 fn assert_complete(output: &[u8]) {
     let output = String::from_utf8_lossy(output);
-    let expected: String = (1..=20_000).map(|n| format!("{n}\r\n")).collect();
+    let expected: String = (1..=20_000).map(|n| n.to_string() + "\r\n").collect();
     assert!(output.contains(&expected), "{} bytes: {output}", output.len());
     assert_eq!(output.matches("\r\n12345\r\n").count(), 1);
 }

@@ -583,8 +583,8 @@ mod tests {
 
     #[test]
     fn sessions_are_small() {
-        type Arguments = (Sessions, Entry, Option<Box<Actor>>);
-        let future = future_size(|(sessions, entry, actor): Arguments| sessions.run_session(entry, actor));
+        type Arguments = (Sessions, Entry, SessionOwner);
+        let future = future_size(|(sessions, entry, owner): Arguments| sessions.run_session(entry, owner));
         assert!(future <= MAX_FUTURE_BYTES, "the future has {future} bytes");
         let actor = size_of::<Actor>();
         assert!(actor <= MAX_ACTOR_BYTES, "the actor has {actor} bytes");

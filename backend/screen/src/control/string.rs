@@ -19,7 +19,7 @@ impl Terminal {
     pub(super) fn operating_system_command(&mut self, number: u32, text: &str, answers: &mut Answers) {
         match number {
             0 | 2 => {
-                self.title = text.chars().filter(|char| !char.is_control()).take(MAX_TITLE_CHARS).collect()
+                self.title = text.chars().filter(|char| !char.is_control()).take(MAX_TITLE_CHARS).collect();
             }
             4 => self.indexed_colours(text, answers),
             8 => self.set_link(text),

@@ -4,8 +4,8 @@
 //! * [`startup_pane`] is the pane that is shown before the page around it.
 //! * [`screen`] is one xterm.js terminal with its add-ons, over the bindings of [`xterm`];
 //!   [`blink`] makes its cursor blink.
-//! * [`hooks`] swallows the queries that [`queries`] lists. [`keys`], [`links`], [`clipboard`] and
-//!   [`grid_size`] decide about keys, links, the clipboard and the grid size. [`pan`] scrolls a
+//! * [`hooks`] swallows the queries that [`queries`] lists. [`keys`], [`hyperlinks`], [`clipboard`]
+//!   and [`grid_size`] decide about keys, links, the clipboard and the grid size. [`pan`] scrolls a
 //!   pane over a larger grid, and [`wheel`] handles the wheel over a full-screen program. [`text`]
 //!   cleans up pasted and copied text. [`history`] tracks the scrollback that can be loaded.
 

@@ -95,7 +95,7 @@ mod tests {
         {
             assert!(refusal(uri).is_some(), "{uri}");
         }
-        assert!(refusal("FILE:///x").is_some_and(|why| why.contains("file where limpet runs")));
+        assert!(refusal("FILE:///x").is_some_and(|why| why.contains("file on limpet")));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The client of the server's HTTP API. The bodies are the types of [`limpet_shared::api`].
 
+mod listed;
+
 use limpet_shared::{
     SessionId,
     api::{
@@ -12,6 +14,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestInit, Response};
 
+use self::listed::Listed;
 use crate::{json, preconnect, urls};
 
 /// The reason why a request failed.
@@ -42,7 +45,7 @@ pub enum Error {
 /// # Errors
 /// [`Error::Unauthorized`] if the server does not know the token.
 pub async fn login(token: String) -> Result<Access, Error> {
-    let access: Access = json(send("POST", "api/login", Some(&Login { token })).await?).await?;
+    let access = listed::access(json(send("POST", "api/login", Some(&Login { token })).await?).await?);
     if let Some(key) = &access.key {
         preconnect::store_sign_in_key(key.reveal());
     }
@@ -85,7 +88,7 @@ pub async fn revoke(sign_in: &str) -> Result<(), Error> {
 /// # Errors
 /// Any [`Error`], if the server refuses or does not answer.
 pub async fn access() -> Result<Access, Error> {
-    json(send("GET", "api/access", NO_BODY).await?).await
+    Ok(listed::access(json(send("GET", "api/access", NO_BODY).await?).await?))
 }
 
 /// Starts a session.
@@ -94,7 +97,7 @@ pub async fn access() -> Result<Access, Error> {
 /// [`Error::LimitReached`] if there are too many sessions, [`Error::Refused`] if the program does
 /// not exist, [`Error::NotFound`] if the session in [`CreateSession::like`] is gone.
 pub async fn create(session: &CreateSession) -> Result<SessionInfo, Error> {
-    json(send("POST", "api/sessions", Some(session)).await?).await
+    json::<Listed>(send("POST", "api/sessions", Some(session)).await?).await.map(SessionInfo::from)
 }
 
 /// Returns a session and the programs that run in it.
@@ -110,7 +113,7 @@ pub async fn details(session: &SessionId) -> Result<SessionDetails, Error> {
 /// # Errors
 /// [`Error::NotFound`] if the session is gone.
 pub async fn update(session: &SessionId, update: &UpdateSession) -> Result<SessionInfo, Error> {
-    json(send("PATCH", &path(session), Some(update)).await?).await
+    json::<Listed>(send("PATCH", &path(session), Some(update)).await?).await.map(SessionInfo::from)
 }
 
 /// Returns the passes that let guests into a session.

@@ -181,13 +181,14 @@ pub struct Pass {
     pub token: String,
 }
 
-/// The rights that the credentials of the request grant.
+/// The rights that the credentials of the request grant. The page reads sessions by a type of its
+/// own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Access {
+pub struct Access<S = SessionInfo> {
     /// True if they grant everything; if not, `role` of each session says what they grant there.
     pub owner: bool,
     /// The sessions that they give access to.
-    pub sessions: Vec<SessionInfo>,
+    pub sessions: Vec<S>,
     /// The page's half of the new sign-in; only the response to a log-in has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SignInKey>,

@@ -103,7 +103,7 @@ async fn the_session_that_does_not_fit_is_refused_and_the_others_live_on() {
         assert!(sessions.len() < 256, "there is a limit");
     };
     assert_eq!((status, refusal.code), (StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManySessions));
-    assert!(refusal.message.contains("open files, 256"), "{}", refusal.message);
+    assert!(refusal.message.contains("256 open files"), "{}", refusal.message);
     assert!(sessions.len() > 20, "{}", sessions.len());
     for _ in 0..30 {
         assert!(open(&server).await.is_err());

@@ -109,5 +109,5 @@ async fn no_terminal_has_too_many_cells() {
     }
     let refused = open(4096, 129).await;
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
-    assert!(refused.text().await.unwrap().contains("524288 cells"), "it is said why");
+    assert!(refused.text().await.unwrap().contains("524288"), "it is said why");
 }

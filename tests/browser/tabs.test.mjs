@@ -185,7 +185,7 @@ pageTest("what happens in other tabs is marked", {}, async ({ terminal, page, se
   await server.file("go", "");
   await first.getByText("new output").waitFor({ state: "attached" });
   await server.file("ring", "");
-  await first.getByText("rang").waitFor({ state: "attached" });
+  await first.getByText("bell").waitFor({ state: "attached" });
   await terminal.tab(0).click();
   await until(
     "no mark",
